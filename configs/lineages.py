@@ -1,0 +1,131 @@
+"""The baseline Mask R-CNN of three code bases, and torchvision's, as presets.
+
+The published figures of the papers come from different code bases, whose choices are
+worth about one point of AP and decide whether their weights can be loaded. A preset
+returns a config with the choices of one of them; a recipe changes what its row changes.
+"""
+
+import math
+
+from tfmask.config import (
+    AnchorConfig,
+    BackboneConfig,
+    BoxConfig,
+    Config,
+    DataConfig,
+    MaskConfig,
+    ModelConfig,
+    NeckConfig,
+    PoolConfig,
+    RPNConfig,
+    TrainConfig,
+)
+
+_IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+def detectron2() -> Config:
+    """Detectron2, `COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x`."""
+    return Config(
+        data=DataConfig(short_side=(640, 672, 704, 736, 768, 800)),
+        model=ModelConfig(
+            lineage="detectron2",
+            channel_order="bgr",
+            pixel_std=(1.0, 1.0, 1.0),
+        ),
+    )
+
+
+def tensorpack() -> Config:
+    """Tensorpack `examples/FasterRCNN`, R50-FPN, the 2x schedule of 2018-12..2019-05."""
+    clip = math.log(1344 / 16)
+    return Config(
+        data=DataConfig(short_side=(800,), max_side=1344, eval_max_side=1344),
+        model=ModelConfig(
+            lineage="tensorpack",
+            channel_order="bgr",
+            pixel_std=_IMAGENET_STD,
+            backbone=BackboneConfig(stride_in_1x1=False, train_affine=True),
+            neck=NeckConfig(initializer="variance_scaling"),
+            rpn=RPNConfig(
+                inside_only=True,
+                low_quality="lose",
+                smooth_l1_beta=1 / 9,
+                post_nms_train=2000,
+            ),
+            pool=PoolConfig(aligned=True, sampling_ratio=2),
+            box=BoxConfig(
+                background_row=True,
+                smooth_l1_beta=1.0,
+                max_log_scale=clip,
+                initializer="variance_scaling",
+            ),
+            mask=MaskConfig(soft_targets=True),
+        ),
+        train=TrainConfig(
+            steps=360000,
+            batch_size=8,
+            base_batch=8,
+            learning_rate=0.01,
+            warmup_factor=0.33,
+            decay_at=(240000, 320000),
+            decay_bias=False,
+        ),
+    )
+
+
+def maskrcnn_benchmark() -> Config:
+    """maskrcnn-benchmark, `e2e_mask_rcnn_R_50_FPN_1x`."""
+    return Config(
+        data=DataConfig(short_side=(800,)),
+        model=ModelConfig(
+            lineage="maskrcnn_benchmark",
+            channel_order="bgr",
+            pixel_mean=(122.7717, 115.9465, 102.9801),
+            pixel_std=(1.0, 1.0, 1.0),
+            inclusive_boxes=True,
+            backbone=BackboneConfig(norm_epsilon=0.0),
+            anchors=AnchorConfig(rounding="legacy"),
+            rpn=RPNConfig(
+                inside_only=True,
+                smooth_l1_beta=1 / 9,
+                normalizer="sampled",
+                post_nms_train=2000,
+                post_nms_scope="batch",
+            ),
+            pool=PoolConfig(aligned=False, sampling_ratio=2),
+            box=BoxConfig(background_row=True, smooth_l1_beta=1.0),
+            mask=MaskConfig(background_channel=True, predictor_initializer="msra"),
+        ),
+        train=TrainConfig(
+            warmup_steps=500,
+            warmup_factor=1 / 3,
+            decay_bias=False,
+            bias_lr_factor=2.0,
+        ),
+    )
+
+
+def torchvision() -> Config:
+    """torchvision `maskrcnn_resnet50_fpn` (v1), with its 91-row heads."""
+    return Config(
+        data=DataConfig(short_side=(800,)),
+        model=ModelConfig(
+            lineage="torchvision",
+            channel_order="rgb",
+            pixel_mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+            pixel_std=(0.229 * 255, 0.224 * 255, 0.225 * 255),
+            # FrozenBatchNorm2d of the torchvision release; layer2..4 trained.
+            backbone=BackboneConfig(stride_in_1x1=False, freeze_at=2),
+            anchors=AnchorConfig(rounding="integer"),
+            rpn=RPNConfig(
+                smooth_l1_beta=1 / 9,
+                normalizer="sampled",
+                post_nms_train=2000,
+                min_size=1e-3,
+            ),
+            pool=PoolConfig(aligned=False, sampling_ratio=2),
+            box=BoxConfig(background_row=True, smooth_l1_beta=1 / 9),
+            mask=MaskConfig(background_channel=True, predictor_initializer="msra"),
+        ),
+    )

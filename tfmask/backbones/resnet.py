@@ -1,0 +1,213 @@
+"""Residual networks (He et al. 2016), the trunk of every detector here."""
+
+import keras
+import tensorflow as tf
+
+from tfmask.layers.conv_norm import ConvNorm
+
+# depth -> (kind of block, blocks in each of the four stages)
+_DEPTHS = {
+    10: ("basic", (1, 1, 1, 1)),
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    26: ("bottleneck", (2, 2, 2, 2)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+}
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class ResidualBlock(keras.layers.Layer):
+    """Two 3x3 convolutions, or 1x1 - 3x3 - 1x1, around a shortcut.
+
+    Args:
+      filters: channels inside the block; a bottleneck has four times as many outside.
+      kind: `basic` or `bottleneck`.
+      strides: 1 or 2.
+      stride_in_1x1: bottleneck: the stride is on the first 1x1 (MSRA) or on the 3x3.
+      norm, norm_epsilon, train_affine: see ConvNorm.
+
+    Call input: `[B, H, W, C]`. Returns `[B, H/s, W/s, outer channels]`.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kind,
+        *,
+        strides=1,
+        stride_in_1x1=True,
+        norm="frozen_bn",
+        norm_epsilon=1e-5,
+        train_affine=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kind = kind
+        self.strides = strides
+        self.stride_in_1x1 = stride_in_1x1
+        self.norm_options = dict(
+            norm=norm, norm_epsilon=norm_epsilon, train_affine=train_affine
+        )
+        first, second = (strides, 1) if stride_in_1x1 else (1, strides)
+        if kind == "basic":
+            specs = [(filters, 3, strides), (filters, 3, 1)]
+        else:
+            specs = [(filters, 1, first), (filters, 3, second), (4 * filters, 1, 1)]
+        self.outer = specs[-1][0]
+        self.convs = [
+            ConvNorm(
+                width,
+                kernel,
+                strides=step,
+                activation="relu" if i < len(specs) else None,
+                name=f"conv{i}",
+                **self.norm_options,
+            )
+            for i, (width, kernel, step) in enumerate(specs, 1)
+        ]
+        self.shortcut = None
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.outer or self.strides != 1:
+            self.shortcut = ConvNorm(
+                self.outer,
+                1,
+                strides=self.strides,
+                name="shortcut",
+                dtype=self.dtype_policy,
+                **self.norm_options,
+            )
+            self.shortcut.build(input_shape)
+        shape = input_shape
+        for conv in self.convs:
+            conv.build(shape)
+            shape = conv.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        x = inputs
+        for conv in self.convs:
+            x = conv(x, training=training)
+        if self.shortcut is not None:
+            inputs = self.shortcut(inputs, training=training)
+        return tf.nn.relu(x + inputs)
+
+    def compute_output_shape(self, input_shape):
+        shape = input_shape
+        for conv in self.convs:
+            shape = conv.compute_output_shape(shape)
+        return shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kind": self.kind,
+            "strides": self.strides,
+            "stride_in_1x1": self.stride_in_1x1,
+            **self.norm_options,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class ResNet(keras.layers.Layer):
+    """ResNet trunk that returns its four stages.
+
+    Args:
+      depth: 10, 18, 34 (basic blocks), 26, 50, 101 (bottlenecks).
+      width: channels of the stem; stage i works with width * 2**i.
+      norm: `frozen_bn`, `bn`, `sync_bn` or `gn`.
+      norm_epsilon: added to the variance.
+      train_affine: frozen_bn: scale and offset are trained.
+      stride_in_1x1: where a bottleneck strides.
+      freeze_at: parts that are not trained: 1 the stem, 2 also c2, 3 also c3, ...
+
+    Call input: normalised image `[B, H, W, 3]`, H and W multiples of 32. Returns a dict
+    `c2`..`c5`: `[B, H/4, W/4, C2]` .. `[B, H/32, W/32, C5]`.
+    """
+
+    def __init__(
+        self,
+        depth=50,
+        width=64,
+        *,
+        norm="frozen_bn",
+        norm_epsilon=1e-5,
+        train_affine=False,
+        stride_in_1x1=True,
+        freeze_at=2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.depth = depth
+        self.width = width
+        self.stride_in_1x1 = stride_in_1x1
+        self.freeze_at = freeze_at
+        self.norm_options = dict(
+            norm=norm, norm_epsilon=norm_epsilon, train_affine=train_affine
+        )
+        kind, counts = _DEPTHS[depth]
+        self.stem = ConvNorm(
+            width, 7, strides=2, activation="relu", name="stem", **self.norm_options
+        )
+        self.blocks = {}
+        for stage, count in enumerate(counts):
+            self.blocks[f"c{stage + 2}"] = [
+                ResidualBlock(
+                    width * 2**stage,
+                    kind,
+                    strides=2 if stage > 0 and i == 0 else 1,
+                    stride_in_1x1=stride_in_1x1,
+                    name=f"res{stage + 2}_{i}",
+                    **self.norm_options,
+                )
+                for i in range(count)
+            ]
+        self.channels = {name: blocks[-1].outer for name, blocks in self.blocks.items()}
+
+    def build(self, input_shape):
+        self.stem.build(input_shape)
+        shape = (None, None, None, self.width)
+        for blocks in self.blocks.values():
+            for block in blocks:
+                block.build(shape)
+                shape = block.compute_output_shape(shape)
+        frozen = [[self.stem], *self.blocks.values()][: self.freeze_at]
+        for part in frozen:
+            for layer in part:
+                layer.trainable = False
+        self.built = True
+
+    def call(self, inputs, training=None):
+        x = self.stem(inputs, training=training)
+        # Zero padding equals the usual minus infinity: the stem ends in ReLU.
+        x = tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        outputs = {}
+        for name, blocks in self.blocks.items():
+            for block in blocks:
+                x = block(x, training=training)
+            outputs[name] = x
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+
+        def side(value, level):
+            return None if value is None else -(-value // 2**level)
+
+        return {
+            name: (batch, side(height, level), side(width, level), self.channels[name])
+            for level, name in enumerate(self.blocks, 2)
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "stride_in_1x1": self.stride_in_1x1,
+            "freeze_at": self.freeze_at,
+            **self.norm_options,
+        }

@@ -1,0 +1,106 @@
+"""Classification and box regression head (Fast R-CNN on FPN)."""
+
+import keras
+import tensorflow as tf
+
+_INITIALIZERS = {
+    # Kaiming uniform with a = 1: bound sqrt(3 / fan_in).
+    "xavier": dict(scale=1.0, mode="fan_in", distribution="uniform"),
+    "variance_scaling": dict(scale=1.0, mode="fan_in", distribution="truncated_normal"),
+}
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class BoxHead(keras.layers.Layer):
+    """Fully connected layers, then class logits and box deltas (FPN sec. 4.2).
+
+    Args:
+      num_classes: K, background not counted.
+      fc_layers: hidden layers.
+      fc_units: width of each.
+      class_agnostic: one box for all classes (Cascade R-CNN).
+      background_row: keep a row of deltas for the background, which nothing uses, as
+        Tensorpack and maskrcnn-benchmark have it.
+      initializer: of the hidden layers, `xavier` or `variance_scaling`.
+
+    Call input: `[..., S, S, C]`. Returns (class logits `[..., K + 1]`, channel 0 the
+    background; deltas `[..., K, 4]`, or `[..., 1, 4]` if class-agnostic), float32.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        fc_layers=2,
+        *,
+        fc_units=1024,
+        class_agnostic=False,
+        background_row=False,
+        initializer="xavier",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.fc_layers = fc_layers
+        self.fc_units = fc_units
+        self.class_agnostic = class_agnostic
+        self.background_row = background_row
+        self.initializer = initializer
+        self.rows = 1 if class_agnostic else num_classes + int(background_row)
+
+        def dense(name, units, initializer, activation=None):
+            return keras.layers.Dense(
+                units, activation, kernel_initializer=initializer, name=name
+            )
+
+        normal = keras.initializers.RandomNormal
+        self.fcs = [
+            dense(
+                f"fc{i}",
+                fc_units,
+                keras.initializers.VarianceScaling(**_INITIALIZERS[initializer]),
+                "relu",
+            )
+            for i in range(1, fc_layers + 1)
+        ]
+        self.class_logits = dense("class_logits", num_classes + 1, normal(stddev=0.01))
+        self.deltas = dense("deltas", 4 * self.rows, normal(stddev=0.001))
+
+    def build(self, input_shape):
+        side_y, side_x, channels = tuple(input_shape)[-3:]
+        width = side_y * side_x * channels
+        for fc in self.fcs:
+            fc.build((None, width))
+            width = self.fc_units
+        self.class_logits.build((None, width))
+        self.deltas.build((None, width))
+        self.built = True
+
+    def call(self, inputs):
+        lead = tf.shape(inputs)[:-3]
+        x = tf.reshape(inputs, [-1, inputs.shape[-3:].num_elements()])  # [M, S*S*C]
+        for fc in self.fcs:
+            x = fc(x)
+        logits = tf.cast(self.class_logits(x), tf.float32)
+        deltas = tf.cast(self.deltas(x), tf.float32)
+        deltas = tf.reshape(deltas, [-1, self.rows, 4])
+        if self.background_row and not self.class_agnostic:
+            deltas = deltas[:, 1:]
+        logits = tf.reshape(logits, tf.concat([lead, [self.num_classes + 1]], 0))
+        deltas = tf.reshape(deltas, tf.concat([lead, tf.shape(deltas)[1:]], 0))
+        return logits, deltas
+
+    def compute_output_shape(self, input_shape):
+        lead = tuple(input_shape)[:-3]
+        boxes = 1 if self.class_agnostic else self.num_classes
+        return (*lead, self.num_classes + 1), (*lead, boxes, 4)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "fc_layers": self.fc_layers,
+            "fc_units": self.fc_units,
+            "class_agnostic": self.class_agnostic,
+            "background_row": self.background_row,
+            "initializer": self.initializer,
+        }

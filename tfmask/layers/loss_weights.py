@@ -1,0 +1,45 @@
+"""The weight of each loss term, as state of the model."""
+
+import keras
+import tensorflow as tf
+
+
+class LossWeights(keras.layers.Layer):
+    """One non-trained scalar for each loss term, all 1 at first.
+
+    They are weights of the model, so that checkpoints hold them and a callback can set
+    them while a compiled training step runs.
+
+    Args:
+      names: the loss terms.
+    """
+
+    def __init__(self, names, **kwargs):
+        super().__init__(**kwargs)
+        self.names = tuple(names)
+        self._terms = {
+            name: self.add_weight(
+                name=name,
+                shape=(),
+                initializer="ones",
+                dtype="float32",
+                trainable=False,
+            )
+            for name in self.names
+        }
+        self.built = True
+
+    def set(self, name: str, value: float) -> None:
+        """Sets the weight of a term.
+
+        Raises:
+          KeyError: there is no such term; the message lists them.
+        """
+        if name not in self._terms:
+            known = ", ".join(self.names)
+            raise KeyError(f"{name}: no such loss term; this model has {known}")
+        self._terms[name].assign(value)
+
+    def get(self) -> dict[str, tf.Tensor]:
+        """Term -> scalar float32 tensor."""
+        return {k: tf.convert_to_tensor(v) for k, v in self._terms.items()}

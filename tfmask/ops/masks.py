@@ -1,0 +1,57 @@
+"""Mask targets, and the choice of one class's channel."""
+
+import math
+
+import tensorflow as tf
+
+
+def mask_targets(
+    masks: tf.Tensor, mask_boxes: tf.Tensor, rois: tf.Tensor, size: int
+) -> tf.Tensor:
+    """Box-frame instance masks, seen through other boxes.
+
+    Each target cell is the mean of ceil(R / size) samples an axis, so that no cell of
+    the source is skipped when the roi is as large as the instance.
+
+    Args:
+      masks: `[M, R, R]` uint8, coverage 0..255 of an instance in its own box.
+      mask_boxes: `[M, 4]` float32, pixels: that box.
+      rois: `[M, 4]` float32, pixels: where the target is wanted.
+      size: cells a side of the target, n.
+
+    Returns:
+      `[M, n, n]` float32, coverage 0..1. No gradient.
+    """
+    side = masks.shape[-1]
+    samples = math.ceil(side / size)
+    n = size * samples
+    # A zero border: the mask fades to nothing over half a cell outside its box.
+    source = tf.pad(tf.cast(masks, tf.float32), [[0, 0], [1, 1], [1, 1]])[..., None]
+    extent = tf.maximum(mask_boxes[:, 2:] - mask_boxes[:, :2], 1e-6)
+    low = (rois[:, :2] - mask_boxes[:, :2]) / extent * side  # (x, y), in mask cells
+    high = (rois[:, 2:] - mask_boxes[:, :2]) / extent * side
+    half_step = 0.5 * (high - low) / n
+    # Cell i covers [i, i + 1), its centre is sample coordinate i; + 1 for the border.
+    low, high = low + half_step + 0.5, high - half_step + 0.5
+    corners = tf.concat([tf.reverse(low, [1]), tf.reverse(high, [1])], axis=1)
+    corners = tf.clip_by_value(corners / (side + 1.0), -1e4, 1e4)
+    corners = tf.where(tf.math.is_finite(corners), corners, -1.0)
+    crops = tf.image.crop_and_resize(
+        source, corners, tf.range(tf.shape(masks)[0]), [n, n]
+    )
+    pooled = tf.nn.avg_pool2d(crops, samples, samples, "VALID")[..., 0]
+    return tf.stop_gradient(pooled / 255.0)
+
+
+def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The channel of each roi's class.
+
+    Args:
+      logits: `[M, S, S, K]`, channel k is class k + 1.
+      labels: `[M]` int32, 1..K.
+
+    Returns:
+      `[M, S, S]`.
+    """
+    by_class = tf.transpose(logits, [0, 3, 1, 2])  # [M, K, S, S]
+    return tf.gather(by_class, tf.maximum(labels - 1, 0), axis=1, batch_dims=1)

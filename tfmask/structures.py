@@ -1,0 +1,68 @@
+"""The tensors that travel between stages, and the conventions they keep.
+
+Conventions, never varied:
+
+- Boxes are float32 `[x1, y1, x2, y2]` in absolute pixels, continuous: pixel i covers
+  `[i, i + 1)`, so a box around pixel 3 alone is `[3, ., 4, .]`.
+- Labels are int32: 0 is background and padding, 1..K are the classes. Channel k of a
+  mask or box-delta tensor belongs to class k + 1.
+- Layout is NHWC. Sizes are (height, width). Every padded tensor travels with `valid`.
+
+B images, G ground-truth instances, N rois, D detections, R side of a box-frame mask.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Targets(NamedTuple):
+    """Ground truth of a batch, padded to the largest image of the batch."""
+
+    boxes: Any  # [B, G, 4] float32, pixels of the padded input image
+    labels: Any  # [B, G] int32, 1..K; 0 in padding
+    masks: Any  # [B, G, R, R] uint8, coverage 0..255 of the instance in its own box
+    crowd: Any  # [B, G] bool: a region to ignore, never a positive
+    valid: Any  # [B, G] bool: false in padding
+
+
+class Proposals(NamedTuple):
+    """Class-agnostic boxes of the region proposal network. No gradient."""
+
+    boxes: Any  # [B, N, 4] float32, pixels
+    scores: Any  # [B, N] float32, objectness logits
+    valid: Any  # [B, N] bool
+
+
+class RoISamples(NamedTuple):
+    """Rois chosen for training, with the instance that each one is matched to."""
+
+    boxes: Any  # [B, N, 4] float32, pixels
+    labels: Any  # [B, N] int32, 0 for background
+    matches: Any  # [B, N] int32, index into Targets of the matched instance
+    valid: Any  # [B, N] bool
+
+
+class Detections(NamedTuple):
+    """Final boxes of an image, by falling score."""
+
+    boxes: Any  # [B, D, 4] float32, pixels of the padded input image
+    scores: Any  # [B, D] float32, 0..1
+    labels: Any  # [B, D] int32, 1..K; 0 in padding
+    valid: Any  # [B, D] bool
+
+
+class ClassMap(NamedTuple):
+    """Which category of the annotation file is which label: label k is entry k - 1."""
+
+    ids: tuple  # category ids as the annotation file has them
+    names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.ids)
+
+    def to_json(self) -> dict:
+        return {"ids": list(self.ids), "names": list(self.names)}
+
+    @classmethod
+    def from_json(cls, value: dict) -> "ClassMap":
+        return cls(tuple(value["ids"]), tuple(value["names"]))
