@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.rois import flatten_rois, restore_rois
 
 
 class RoISpec(NamedTuple):
@@ -86,19 +87,13 @@ class FCNMaskHead(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        x = inputs["mask"]
-        lead = tf.shape(x)[:-3]
-        x = tf.reshape(x, tf.concat([[-1], tf.shape(x)[-3:]], 0))
-        x = tf.ensure_shape(
-            x, [None, self.pool_size, self.pool_size, inputs["mask"].shape[-1]]
-        )
+        x, lead = flatten_rois(inputs["mask"])  # [M, S, S, C]
         for conv in self.convs:
             x = conv(x)
         logits = tf.cast(self.predictor(self.deconv(x)), tf.float32)
         if self.background_channel:
             logits = logits[..., 1:]
-        shape = tf.concat([lead, tf.shape(logits)[1:]], 0)
-        return {"mask": tf.reshape(logits, shape)}  # [..., 2S, 2S, K]
+        return {"mask": restore_rois(logits, lead)}  # [..., 2S, 2S, K]
 
     def compute_output_shape(self, input_shape):
         lead = tuple(input_shape["mask"])[:-3]

@@ -64,6 +64,8 @@ def roi_align(
     Returns:
       `[M, S, S, C]` float32.
     """
+    # crop_and_resize knows no bfloat16, and returns float32 whatever it is given.
+    features = tf.cast(features, tf.float32)
     padded = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     start, sides = _feature_frame(boxes, stride, aligned)
     if sampling_ratio > 0:

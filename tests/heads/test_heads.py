@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_checks import run_layer_checks
+
+from tfmask.heads.box_head import BoxHead
+from tfmask.heads.mask_head import FCNMaskHead
+from tfmask.heads.rpn_head import RPNHead
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "layer,shape,count",
+    [
+        (RPNHead(), [(None, None, None, 256)], 593_935),
+        (BoxHead(80), (None, 7, 7, 256), 14_306_705),
+        (BoxHead(80, background_row=True), (None, 7, 7, 256), 14_310_805),
+        (FCNMaskHead(80), {"mask": (None, 14, 14, 256)}, 2_643_280),
+        (FCNMaskHead(80, background_channel=True), {"mask": (None, 14, 14, 256)}, 2_643_537),
+    ],
+)  # fmt: skip
+def test_parameters_are_the_published_counts(layer, shape, count):
+    layer.build(shape)
+    assert layer.count_params() == count
+
+
+def test_rpn_head_is_shared_by_the_levels():
+    inputs = [normal(2, 4, 6, 16), normal(2, 2, 3, 16)]
+    layer, (logits, deltas) = run_layer_checks(RPNHead, {"channels": 8}, inputs, 6)
+    assert [tuple(v.shape) for v in logits] == [(2, 72), (2, 18)]
+    assert [tuple(v.shape) for v in deltas] == [(2, 72, 4), (2, 18, 4)]
+
+
+def test_rpn_outputs_are_ordered_cell_by_cell():
+    layer = RPNHead(3, 8)
+    x = normal(1, 2, 2, 16)
+    layer.build([x.shape])
+    logits, deltas = layer([tf.constant(x)])
+    hidden = layer.conv(x)
+    np.testing.assert_allclose(
+        tf.reshape(logits[0], [2, 2, 3]), layer.objectness(hidden)[0], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        tf.reshape(deltas[0], [2, 2, 12]), layer.deltas(hidden)[0], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("agnostic,rows", [(False, 5), (True, 1)])
+@pytest.mark.parametrize("lead", [(6,), (2, 3)])
+def test_box_head_takes_any_leading_shape(lead, agnostic, rows):
+    options = {"num_classes": 5, "fc_units": 16, "class_agnostic": agnostic}
+    run_layer_checks(
+        BoxHead, options, normal(*lead, 7, 7, 8), 8, [(*lead, 6), (*lead, rows, 4)]
+    )
+
+
+def test_background_row_is_not_handed_out():
+    layer = BoxHead(2, fc_units=8, background_row=True)
+    x = normal(3, 7, 7, 4)
+    layer.build(x.shape)
+    layer.deltas.kernel.assign(tf.zeros_like(layer.deltas.kernel))
+    layer.deltas.bias.assign(np.arange(12))
+    np.testing.assert_array_equal(layer(x)[1][0], [[4, 5, 6, 7], [8, 9, 10, 11]])
+
+
+@pytest.mark.parametrize("lead", [(3,), (1, 3)])
+def test_mask_head_doubles_the_side(lead):
+    options = {"num_classes": 4, "channels": 8, "conv_layers": 2}
+    run_layer_checks(
+        FCNMaskHead,
+        options,
+        {"mask": normal(*lead, 14, 14, 8)},
+        8,
+        [(*lead, 28, 28, 4)],
+    )
+
+
+def test_mask_head_of_no_rois_is_empty():
+    layer = FCNMaskHead(4, channels=8)
+    layer.build({"mask": (None, 14, 14, 8)})
+    assert layer({"mask": tf.zeros([0, 14, 14, 8])})["mask"].shape == (0, 28, 28, 4)
+
+
+def test_background_channel_is_not_handed_out():
+    layer = FCNMaskHead(2, channels=8, background_channel=True)
+    layer.build({"mask": (None, 14, 14, 8)})
+    layer.predictor.kernel.assign(tf.zeros_like(layer.predictor.kernel))
+    layer.predictor.bias.assign([5.0, 6.0, 7.0])
+    out = layer({"mask": normal(1, 14, 14, 8)})["mask"]
+    np.testing.assert_array_equal(out[0, 0, 0], [6, 7])

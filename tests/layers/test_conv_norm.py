@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_checks import run_layer_checks
+
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(2, 9, 8, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "norm,count", [("none", 2), ("frozen_bn", 1), ("bn", 3), ("gn", 3)]
+)
+def test_every_norm_passes_the_layer_checks(norm, count):
+    options = {"filters": 32, "norm": norm, "strides": 2, "activation": "relu"}
+    run_layer_checks(ConvNorm, options, X, count, [(2, 5, 4, 32)])
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3, 7])
+def test_padding_is_symmetric(kernel, strides):
+    layer = ConvNorm(4, kernel, strides=strides)
+    layer.build((None, None, None, 32))
+    pad = (kernel - 1) // 2
+    padded = np.pad(X, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+    expected = tf.nn.conv2d(padded, layer.kernel, strides, "VALID")
+    np.testing.assert_allclose(layer(X), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_folded_frozen_norm_equals_the_separate_one():
+    layer = ConvNorm(16, norm="frozen_bn", train_affine=True)
+    layer.build((None, None, None, 32))
+    for weight in layer.norm.weights:
+        weight.assign(RNG.uniform(0.5, 1.5, 16))
+    plain = tf.nn.conv2d(X, layer.kernel, 1, "SAME")
+    np.testing.assert_allclose(layer(X), layer.norm(plain), rtol=1e-4, atol=1e-4)
+
+
+def test_frozen_norm_trains_its_scale_only_when_asked():
+    for train, count in ((False, 0), (True, 2)):
+        layer = FrozenBatchNorm(train_affine=train)
+        layer.build((None, 8))
+        assert len(layer.trainable_weights) == count
+
+
+def test_frozen_norm_is_the_formula():
+    layer = FrozenBatchNorm(epsilon=0.5)
+    layer.build((None, 1))
+    for weight, value in zip(layer.weights, (3.0, 1.0, 2.0, 3.5)):
+        weight.assign([value])
+    names = [w.name.split("/")[-1].split(":")[0] for w in layer.weights]
+    assert names == ["gamma", "beta", "moving_mean", "moving_variance"]
+    assert float(layer(np.array([[10.0]], np.float32))[0, 0]) == pytest.approx(13.0)

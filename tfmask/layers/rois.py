@@ -1,0 +1,26 @@
+"""Roi features of any leading shape, as the flat batch that convolutions take."""
+
+import tensorflow as tf
+
+
+def flatten_rois(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """`[..., S, S, C]` -> (`[M, S, S, C]`, leading shape).
+
+    Without any roi the result has one of zeros: TensorFlow's CPU convolutions give an
+    empty batch the wrong number of channels. `restore_rois` takes it away again.
+    """
+    shape = tf.shape(x)
+    inner = x.shape[-3:]
+    flat = tf.reshape(x, tf.concat([[-1], shape[-3:]], 0))
+    flat = tf.cond(
+        tf.size(flat) > 0,
+        lambda: flat,
+        lambda: tf.zeros(tf.concat([[1], shape[-3:]], 0), x.dtype),
+    )
+    return tf.ensure_shape(flat, [None, *inner]), shape[:-3]
+
+
+def restore_rois(x: tf.Tensor, lead: tf.Tensor) -> tf.Tensor:
+    """`[M, ...]` -> `[*lead, ...]`, the inverse of `flatten_rois`."""
+    x = x[: tf.reduce_prod(lead)]
+    return tf.reshape(x, tf.concat([lead, tf.shape(x)[1:]], 0))
