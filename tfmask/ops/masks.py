@@ -1,7 +1,5 @@
 """Mask targets, and the choice of one class's channel."""
 
-import math
-
 import tensorflow as tf
 
 
@@ -22,24 +20,26 @@ def mask_targets(
     Returns:
       `[M, n, n]` float32, coverage 0..1. No gradient.
     """
-    side = masks.shape[-1]
-    samples = math.ceil(side / size)
+    side = tf.shape(masks)[-1]
+    samples = (side + size - 1) // size
     n = size * samples
     # A zero border: the mask fades to nothing over half a cell outside its box.
     source = tf.pad(tf.cast(masks, tf.float32), [[0, 0], [1, 1], [1, 1]])[..., None]
+    cells, n_float = tf.cast(side, tf.float32), tf.cast(n, tf.float32)
     extent = tf.maximum(mask_boxes[:, 2:] - mask_boxes[:, :2], 1e-6)
-    low = (rois[:, :2] - mask_boxes[:, :2]) / extent * side  # (x, y), in mask cells
-    high = (rois[:, 2:] - mask_boxes[:, :2]) / extent * side
-    half_step = 0.5 * (high - low) / n
+    low = (rois[:, :2] - mask_boxes[:, :2]) / extent * cells  # (x, y), in mask cells
+    high = (rois[:, 2:] - mask_boxes[:, :2]) / extent * cells
+    half_step = 0.5 * (high - low) / n_float
     # Cell i covers [i, i + 1), its centre is sample coordinate i; + 1 for the border.
     low, high = low + half_step + 0.5, high - half_step + 0.5
     corners = tf.concat([tf.reverse(low, [1]), tf.reverse(high, [1])], axis=1)
-    corners = tf.clip_by_value(corners / (side + 1.0), -1e4, 1e4)
+    corners = tf.clip_by_value(corners / (cells + 1.0), -1e4, 1e4)
     corners = tf.where(tf.math.is_finite(corners), corners, -1.0)
     crops = tf.image.crop_and_resize(
         source, corners, tf.range(tf.shape(masks)[0]), [n, n]
     )
-    pooled = tf.nn.avg_pool2d(crops, samples, samples, "VALID")[..., 0]
+    crops = tf.reshape(crops, [-1, size, samples, size, samples])
+    pooled = tf.reduce_mean(crops, axis=[2, 4])  # [M, n, n]
     return tf.stop_gradient(pooled / 255.0)
 
 

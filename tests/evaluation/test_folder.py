@@ -1,0 +1,125 @@
+"""`predict_folder` on good and bad inputs."""
+
+import json
+import types
+
+import cv2
+import numpy as np
+import pytest
+from coco_sets import encode
+
+from tfmask.config import DataConfig
+from tfmask.evaluation.folder import list_images, overlay_paths, predict_folder
+from tfmask.evaluation.predictor import Prediction
+from tfmask.structures import ClassMap
+
+CLASSES = ClassMap((90,), ("nut",))
+
+
+def predictor(score=0.9):
+    """Finds one thing, everywhere, with the same score."""
+
+    def predict(images):
+        found = []
+        for image in images:
+            mask = np.zeros(image.shape[:2], bool)
+            mask[2:8, 3:9] = True
+            found.append(
+                Prediction(
+                    np.float32([[3, 2, 9, 8]]),
+                    np.float32([score]),
+                    np.int32([1]),
+                    [encode(mask)],
+                    mask.shape,
+                )
+            )
+        return found
+
+    return types.SimpleNamespace(
+        predict=predict, data_config=DataConfig(), class_map=CLASSES
+    )
+
+
+def write(path, shape=(20, 30, 3)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full(shape, 60, np.uint8))
+    return path
+
+
+def test_overlays_are_written_for_folders_and_files(tmp_path):
+    write(tmp_path / "in" / "b.jpg")
+    write(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    single = write(tmp_path / "c.bmp")
+    lines = []
+    failures = predict_folder(
+        predictor(), [tmp_path / "in", single], tmp_path / "out", log=lines.append
+    )
+    assert failures == 0
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["a.png", "b.png", "c.png"]
+    picture = cv2.imread(str(tmp_path / "out" / "a.png"))
+    assert picture.shape[1] == 30 * 4 and picture.shape[0] > 20 * 4
+    assert sum("1 detection above 0.5" in line for line in lines) == 3
+
+
+def test_json_holds_all_detections_whatever_their_score(tmp_path):
+    file = write(tmp_path / "a.png")
+    predict_folder(
+        predictor(0.2), [file], tmp_path / "out", write_json=True, log=lambda _: None
+    )
+    (result,) = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert result["image_id"] == str(file) and result["category_id"] == 90
+    assert result["bbox"] == [3, 2, 6, 6] and result["score"] == pytest.approx(0.2)
+    assert result["segmentation"]["size"] == [20, 30]
+
+
+def test_nothing_above_the_threshold_is_said_with_the_best_score(tmp_path):
+    lines = []
+    file = write(tmp_path / "a.png")
+    assert (
+        predict_folder(predictor(0.03), [file], tmp_path / "o", log=lines.append) == 0
+    )
+    assert "no detections above 0.5 (best score 0.03)" in lines[0]
+    assert "Nothing above 0.5 in 1 images: the best score was 0.03." in lines
+    assert (tmp_path / "o" / "a.png").exists()
+
+
+def test_bad_inputs_are_named_and_counted_and_the_rest_is_done(tmp_path):
+    good = write(tmp_path / "good.png")
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    (tmp_path / "empty").mkdir()
+    lines = []
+    failures = predict_folder(
+        predictor(),
+        [broken, tmp_path / "absent.png", tmp_path / "empty", good],
+        tmp_path / "out",
+        log=lines.append,
+    )
+    assert failures == 3
+    for name in ("broken.jpg", "absent.png", "empty"):
+        assert sum(name in line for line in lines) == 1
+    assert (tmp_path / "out" / "good.png").exists()
+    assert lines[-1] == "1 images done, 3 failed."
+
+
+def test_names_do_not_collide_and_inputs_are_never_overwritten(tmp_path):
+    files = [
+        write(tmp_path / "x" / "a.png"),
+        write(tmp_path / "x" / "A.jpg"),
+        write(tmp_path / "y" / "a.png"),
+        write(tmp_path / "y" / "a.bmp"),
+    ]
+    before = [f.read_bytes() for f in files]
+    targets = overlay_paths(files, tmp_path / "x")
+    assert len({str(t).lower() for t in targets}) == 4
+    assert not set(targets) & set(files)
+    assert predict_folder(predictor(), files, tmp_path / "x", log=lambda _: None) == 0
+    assert [f.read_bytes() for f in files] == before
+    assert all(t.exists() for t in targets)
+
+
+def test_a_file_named_twice_comes_once(tmp_path):
+    file = write(tmp_path / "a.png")
+    assert list_images([file, str(file), tmp_path]) == ([file], [])

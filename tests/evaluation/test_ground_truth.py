@@ -1,0 +1,127 @@
+"""Ground truth from data sets and files, and what is refused."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from coco_sets import STATS, make_set, reference_eval
+
+from tfmask.data.coco import load_dataset
+from tfmask.evaluation.coco_metrics import evaluate
+from tfmask.evaluation.ground_truth import build_ground_truth
+from tfmask.evaluation.results import EvaluationError
+
+
+def write_folder(folder, truth):
+    """The set as a folder that `load_dataset` reads, with black images."""
+    (folder / "images").mkdir()
+    for image in truth["images"]:
+        image["file_name"] = f"{image['file_name']}.png"
+        pixels = np.zeros((image["height"], image["width"], 3), np.uint8)
+        cv2.imwrite(str(folder / "images" / image["file_name"]), pixels)
+    (folder / "annotations.json").write_text(json.dumps(truth))
+    return str(folder)
+
+
+@pytest.mark.parametrize("options", [{"seed": 1}, {"seed": 3, "string_ids": True}])
+def test_a_good_data_set_gives_the_figures_of_its_file(tmp_path, options):
+    truth, results = make_set(**options)
+    dataset = load_dataset(write_folder(tmp_path, truth))
+    assert not [p for p in dataset.problems if p.severity == "error"]
+    metrics = evaluate(dataset, results)
+    for kind in ("box", "mask"):
+        expected = reference_eval(truth, results, kind).stats
+        for name, value in zip(STATS, expected, strict=True):
+            assert metrics[f"{kind}/{name}"] == pytest.approx(value, abs=1e-12), name
+    assert dict(evaluate(dataset.annotations_json, results)) == dict(metrics)
+
+
+def test_records_that_were_left_out_do_not_count(tmp_path):
+    truth, results = make_set(2)
+    good = json.loads(json.dumps(truth))
+    for number, outline in enumerate(
+        ([[float("nan")] * 6], [[1e30, 0, 5, 0, 5, 5]], {"size": [3, 3], "counts": "1"})
+    ):
+        bad = {**truth["annotations"][0], "id": 9000 + number, "segmentation": outline}
+        truth["annotations"].append(bad)
+    dataset = load_dataset(write_folder(tmp_path, truth), log=None)
+    assert dict(evaluate(dataset, results)) == dict(evaluate(good, results))
+
+
+def test_missing_annotation_ids_are_numbered():
+    truth, results = make_set(6)
+    expected = dict(evaluate(truth, results))
+    for annotation in truth["annotations"]:
+        annotation["id"] = f"a{annotation['id']}"
+    assert dict(evaluate(truth, results)) == expected
+
+
+def test_missing_areas_crowd_flags_and_boxes_are_filled_in():
+    truth, results = make_set(7, crowd=0)
+    expected = dict(evaluate(truth, results))
+    for annotation in truth["annotations"]:
+        del annotation["iscrowd"], annotation["area"], annotation["bbox"]
+    figures = dict(evaluate(truth, results))
+    assert figures == pytest.approx(expected, abs=1e-12)
+
+
+def test_ids_go_there_and_back():
+    truth, _ = make_set(8, string_ids=True)
+    built = build_ground_truth(truth)
+    assert sorted(built.image_ids) == sorted(i["id"] for i in truth["images"])
+    assert built.category_ids == (0, 7, 90)
+    for annotation, original in zip(
+        built.coco.dataset["annotations"], truth["annotations"], strict=True
+    ):
+        assert built.image_ids[annotation["image_id"] - 1] == original["image_id"]
+        label = annotation["category_id"]
+        assert built.category_ids[label - 1] == original["category_id"]
+
+
+def broken(change):
+    truth, _ = make_set(1, crowd=0)
+    change(truth)
+    return truth
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda t: t.pop("images"), "images"),
+        (lambda t: t.update(annotations=None), "annotations"),
+        (lambda t: t["images"][0].pop("height"), "height"),
+        (lambda t: t["images"][0].update(width=0), "width"),
+        (lambda t: t["images"].append(t["images"][0]), "image id"),
+        (lambda t: t["categories"].append(t["categories"][0]), "category id"),
+        (lambda t: t["annotations"].append(5), "object"),
+        (lambda t: t["annotations"][0].update(image_id=-4), "image_id"),
+        (lambda t: t["annotations"][0].update(category_id=4), "category_id"),
+        (lambda t: t["annotations"][0].update(bbox=[0, 0, float("nan"), 1]), "bbox"),
+        (lambda t: t["annotations"][0].update(area="big"), "area"),
+        (lambda t: t["annotations"][0].update(segmentation=[[0, 0, 1, 1]]), "polygon"),
+        (
+            lambda t: t["annotations"][0].update(
+                segmentation=[[0, 0, float("inf"), 0, 4, 4]]
+            ),
+            "finite",
+        ),
+        (
+            lambda t: t["annotations"][0].update(
+                segmentation={"size": [1, 1], "counts": "1"}
+            ),
+            "size",
+        ),
+    ],
+)
+def test_malformed_annotations_are_refused_with_a_sentence(change, word):
+    with pytest.raises(EvaluationError, match=word):
+        build_ground_truth(broken(change))
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(EvaluationError, match=r"absent\.json"):
+        build_ground_truth(tmp_path / "absent.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(EvaluationError, match=r"list\.json"):
+        build_ground_truth(tmp_path / "list.json")

@@ -1,0 +1,203 @@
+"""From images to results with a stand-in for the model."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from pycocotools import mask as mask_utils
+
+from tfmask.config import DataConfig
+from tfmask.data.coco import load_dataset
+from tfmask.data.errors import DataError
+from tfmask.evaluation.coco_metrics import evaluate
+from tfmask.evaluation.predictor import Predictor
+from tfmask.evaluation.results import EvaluationError
+from tfmask.structures import ClassMap
+
+CLASSES = ClassMap((5, 90), ("cell", "nut"))
+
+
+class CentreModel:
+    """Finds the middle half of every image; the score is the mean brightness."""
+
+    def __init__(self, bad=None):
+        self.traces = 0
+        self.bad = bad
+
+    def __call__(self, inputs, training):
+        assert training is False
+        self.traces += 1
+        images = tf.cast(inputs["images"], tf.float32)
+        size = tf.cast(inputs["image_sizes"], tf.float32)
+        batch = tf.shape(images)[0]
+        height, width = size[:, 0], size[:, 1]
+        box = tf.stack([width / 4, height / 4, 3 * width / 4, 3 * height / 4], axis=-1)
+        if self.bad is not None:
+            box = box + self.bad
+        outside = tf.stack([-width, -height, -width / 9, -height / 9], axis=-1)
+        score = tf.reduce_sum(images, [1, 2, 3]) / (255 * 3 * height * width)
+        zero = tf.zeros_like(box)
+        return {
+            "boxes": tf.stack([box, zero, outside], axis=1),
+            "scores": tf.stack([score, score, score / 2], axis=1),
+            "labels": tf.tile([[2, 0, 1]], [batch, 1]),
+            "valid": tf.tile([[True, False, True]], [batch, 1]),
+            "masks": tf.ones([batch, 3, 28, 28]),
+        }
+
+
+def config(**changes):
+    return DataConfig(eval_short_side=64, eval_max_side=96, **changes)
+
+
+def gray(height, width, value):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+IMAGES = [gray(100, 150, 40), gray(64, 64, 200), gray(50, 75, 90), gray(30, 200, 160)]
+
+
+def test_boxes_and_masks_come_in_pixels_of_the_original():
+    (found,) = Predictor(CentreModel(), config(), CLASSES).predict([gray(80, 200, 51)])
+    np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]], atol=1e-3)
+    np.testing.assert_allclose(found.scores, [0.2], atol=1e-5)
+    assert found.labels.tolist() == [2] and found.size == (80, 200)
+    mask = mask_utils.decode(found.masks[0])
+    assert mask.shape == (80, 200)
+    assert mask[22:58, 52:148].all() and mask.sum() <= 40 * 100
+
+
+def test_rounded_sizes_scale_each_axis_by_its_own_factor():
+    (found,) = Predictor(CentreModel(), config(), CLASSES).predict([gray(37, 91, 9)])
+    np.testing.assert_allclose(
+        found.boxes, [[91 / 4, 37 / 4, 91 * 3 / 4, 37 * 3 / 4]], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_a_mixed_batch_equals_the_images_one_by_one(batch_size):
+    predictor = Predictor(CentreModel(), config(), CLASSES)
+    together = predictor.predict(IMAGES, batch_size=batch_size)
+    for image, one in zip(IMAGES, together):
+        (alone,) = predictor.predict([image])
+        np.testing.assert_allclose(one.boxes, alone.boxes, atol=1e-4)
+        np.testing.assert_allclose(one.scores, alone.scores, atol=1e-6)
+        assert one.masks == alone.masks and one.size == image.shape[:2]
+
+
+def test_one_trace_serves_all_sizes():
+    model = CentreModel()
+    predictor = Predictor(model, config(), CLASSES)
+    predictor.predict(IMAGES, batch_size=2)
+    predictor.predict([gray(90, 90, 3)] * 5, batch_size=4)
+    assert model.traces == 1
+
+
+def test_no_images_give_no_predictions():
+    assert Predictor(CentreModel(), config(), CLASSES).predict([]) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3)), np.zeros((5, 5, 4), "u1")],
+)
+def test_arrays_of_another_kind_are_refused(image):
+    with pytest.raises(ValueError, match=r"images\[0\].*uint8"):
+        Predictor(CentreModel(), config(), CLASSES).predict([image])
+
+
+def test_boxes_that_are_not_finite_are_refused():
+    predictor = Predictor(CentreModel(bad=np.nan), config(), CLASSES)
+    with pytest.raises(EvaluationError, match=r"images\[0\].*not finite"):
+        predictor.predict([gray(50, 50, 9)])
+
+
+def test_above_keeps_what_reaches_the_threshold():
+    (found,) = Predictor(CentreModel(), config(), CLASSES).predict([gray(50, 50, 102)])
+    assert len(found.above(0.39).masks) == 1
+    assert len(found.above(0.41).masks) == 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of several sizes with a rectangle in the middle half of each."""
+    (tmp_path / "images").mkdir()
+    truth = {"images": [], "annotations": [], "categories": []}
+    truth["categories"] = [{"id": 90, "name": "nut"}, {"id": 5, "name": "cell"}]
+    for number, image in enumerate(IMAGES):
+        height, width = image.shape[:2]
+        image_id = f"im-{9 - number}"
+        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), image)
+        truth["images"].append(
+            {
+                "id": image_id,
+                "file_name": f"{number}.png",
+                "height": height,
+                "width": width,
+            }
+        )
+        x1, y1, x2, y2 = width / 4, height / 4, width * 3 / 4, height * 3 / 4
+        truth["annotations"].append(
+            {
+                "id": number + 1,
+                "image_id": image_id,
+                "category_id": 90,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "area": (x2 - x1) * (y2 - y1),
+                "iscrowd": 0,
+                "segmentation": [[x1, y1, x2, y1, x2, y2, x1, y2]],
+            }
+        )
+    (tmp_path / "annotations.json").write_text(json.dumps(truth))
+    return tmp_path
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_data_set_gives_results_with_its_own_ids(folder, batch_size):
+    dataset = load_dataset(str(folder))
+    seen = []
+    results = Predictor(CentreModel(), config(), CLASSES).run_dataset(
+        dataset, batch_size, lambda done, total: seen.append((done, total))
+    )
+    assert json.loads(json.dumps(results)) == results
+    assert sorted(r["image_id"] for r in results) == ["im-6", "im-7", "im-8", "im-9"]
+    assert {r["category_id"] for r in results} == {90}
+    assert seen[-1] == (4, 4)
+    figures = evaluate(dataset, results)
+    assert figures["box/AP"] == pytest.approx(1.0)
+    assert figures["mask/AP75"] == pytest.approx(1.0)
+
+
+def test_a_data_set_gives_what_its_images_give(folder):
+    dataset = load_dataset(str(folder))
+    predictor = Predictor(CentreModel(), config(), CLASSES)
+    results = {r["image_id"]: r for r in predictor.run_dataset(dataset, 2)}
+    for record, prediction in zip(dataset.images, predictor.predict(IMAGES)):
+        (expected,) = prediction.to_results(record.image_id, CLASSES)
+        assert results[record.image_id] == expected
+
+
+def test_an_image_lost_after_loading_is_one_clear_error_when_strict(folder):
+    dataset = load_dataset(str(folder))
+    (folder / "images" / "2.png").unlink()
+    predictor = Predictor(CentreModel(), config(strict=True), CLASSES)
+    with pytest.raises(DataError, match=r"2\.png"):
+        predictor.run_dataset(dataset)
+
+
+def resident_kib() -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def test_memory_does_not_grow_over_500_inferences():
+    predictor = Predictor(CentreModel(), config(), CLASSES)
+    rng = np.random.default_rng(0)
+    readings = []
+    for number in range(600):
+        predictor.predict([gray(*(int(v) for v in rng.integers(40, 120, 2)), 99)])
+        if number >= 100 and number % 100 == 99:
+            readings.append(resident_kib())
+    assert readings[-1] - readings[0] < 4096  # KiB over 400 to 500 calls

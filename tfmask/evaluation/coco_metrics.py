@@ -1,0 +1,303 @@
+"""COCO metrics of boxes, masks and mask boundaries.
+
+The figures are pycocotools' own, with three additions: the largest of `max_dets` is
+the limit for AP wherever pycocotools' summary has 100 built in; boundary AP; and AP of
+the crowded instances alone.
+"""
+
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from tfmask.evaluation.ground_truth import (
+    GroundTruth,
+    build_ground_truth,
+    silent_coco,
+)
+from tfmask.evaluation.matching import InstanceEval, crowded_ids
+from tfmask.evaluation.results import EvaluationError, checked_results
+
+_AREAS = (("s", "small"), ("m", "medium"), ("l", "large"))
+
+
+class Metrics(dict):
+    """Figures by name, `box/AP`, `mask/AP50`, `boundary/ARs`, ...: 0..1.
+
+    -1 where no ground truth counts, as in pycocotools.
+
+    Attributes:
+      per_class: a dict for every class with `id`, `name`, `instances` and the class's
+        figures under the same names.
+      max_dets: the numbers of detections an image that AR was taken at; AP and the
+        figures by size are taken at the largest.
+      notes: sentences on what the reader of the figures should know.
+    """
+
+    def __init__(self, figures: dict, per_class: list, max_dets: tuple, notes: list):
+        super().__init__(figures)
+        self.per_class = per_class
+        self.max_dets = max_dets
+        self.notes = notes
+
+    def to_json(self) -> dict:
+        return {
+            "figures": dict(self),
+            "per_class": self.per_class,
+            "max_dets": list(self.max_dets),
+            "notes": self.notes,
+        }
+
+
+def evaluate(
+    ground_truth,
+    results: list[dict],
+    *,
+    max_dets: tuple[int, ...] = (1, 10, 100),
+    boundary: bool = True,
+    boundary_dilation: float = 0.02,
+    crowded_iou: float = 0.3,
+    kinds: tuple[str, ...] | None = None,
+) -> Metrics:
+    """Evaluates results on all images of the ground truth.
+
+    `mask/AP_crowded` (and `AP50_crowded`) is the mask AP on the instances whose box
+    overlaps the box of another instance of the image, of any class, with an IoU above
+    `crowded_iou`. Detections matched to other instances are ignored, as COCO ignores
+    those matched to ground truth out of an area range. Unmatched detections have
+    nothing that would place them outside the crowd, so they count as false positives.
+
+    As in pycocotools, the size of a detection is that of its box where the result has
+    a `bbox`, for masks too.
+
+    Args:
+      ground_truth: a CocoDataset, the path of an annotation JSON, or its content.
+      results: COCO results, see `tfmask.evaluation.results`; may be empty.
+      max_dets: ascending numbers of detections an image.
+      boundary: also compute boundary AP (Boundary IoU, CVPR 2021).
+      boundary_dilation: width of the boundary as a share of the image diagonal.
+      crowded_iou: see above.
+      kinds: "box", "mask"; default: what all the results have.
+
+    Raises:
+      EvaluationError: a malformed result, or ground truth that cannot be used.
+    """
+    max_dets = tuple(max_dets)
+    if not max_dets or min(max_dets) < 1 or sorted(set(max_dets)) != list(max_dets):
+        raise EvaluationError(
+            f"max_dets={max_dets}: expected ascending positive numbers, e.g. 1,10,100"
+        )
+    truth = build_ground_truth(ground_truth)
+    results = checked_results(results, truth.image_sizes, set(truth.category_ids))
+    kinds = _kinds(kinds, results, truth)
+    figures, tables = {}, {}
+    if "box" in kinds:
+        found = _load_results(truth, results, "box")
+        run = InstanceEval(truth.coco, found, "box", max_dets=max_dets).run()
+        figures |= summarize(run, "box")
+        tables["box"] = run
+    if "mask" in kinds:
+        found = _load_results(truth, results, "mask")
+        run = InstanceEval(truth.coco, found, "mask", max_dets=max_dets).run()
+        figures |= summarize(run, "mask")
+        tables["mask"] = run
+        figures |= _crowded_figures(truth, found, run, crowded_iou)
+        if boundary:
+            tables["boundary"] = InstanceEval(
+                truth.coco,
+                found,
+                "boundary",
+                max_dets=max_dets,
+                dilation_ratio=boundary_dilation,
+            ).run(mask_ious=run.ious)
+            figures |= summarize(tables["boundary"], "boundary")
+    return Metrics(figures, _per_class(truth, tables), max_dets, _notes(truth, results))
+
+
+def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
+    """What to evaluate; masks need an outline on every record of both sides."""
+    annotations = truth.coco.dataset["annotations"]
+    outlined = all(a["segmentation"] is not None for a in annotations)
+    if kinds is None:
+        kinds = []
+        if all("bbox" in r for r in results):
+            kinds.append("box")
+        if outlined and all("segmentation" in r for r in results):
+            kinds.append("mask")
+        if not kinds:
+            raise EvaluationError(
+                "some results lack bbox and others segmentation: expected one of the "
+                "two on all of them"
+            )
+    for kind in kinds:
+        if kind not in ("box", "mask"):
+            raise EvaluationError(f"kinds: {kind!r}: expected 'box' or 'mask'")
+    if "mask" in kinds:
+        if not outlined:
+            raise EvaluationError("mask AP: an annotation has no segmentation")
+        for position, result in enumerate(results):
+            if "segmentation" not in result:
+                raise EvaluationError(
+                    f"result {position} (image {result['image_id']!r}): has no "
+                    "segmentation, which mask AP needs"
+                )
+    return tuple(kinds)
+
+
+def _load_results(truth: GroundTruth, results: list[dict], kind: str):
+    """Results as pycocotools.COCO: the same values that its `loadRes` fills in."""
+    image_rank = {v: i for i, v in enumerate(truth.image_ids, 1)}
+    category_rank = {v: i for i, v in enumerate(truth.category_ids, 1)}
+    # loadRes goes by the first record: either all areas are of boxes or all of masks.
+    by_box = bool(results) and "bbox" in results[0]
+    annotations = []
+    for position, result in enumerate(results, 1):
+        rle = result.get("segmentation")
+        box = result.get("bbox")
+        if box is None:
+            box = mask_utils.toBbox(rle).tolist()
+        annotation = {
+            "id": position,
+            "image_id": image_rank[result["image_id"]],
+            "category_id": category_rank[result["category_id"]],
+            "score": result["score"],
+            "bbox": box,
+            "area": box[2] * box[3]
+            if by_box or rle is None
+            else float(mask_utils.area(rle)),
+            "iscrowd": 0,
+        }
+        if kind == "mask":
+            annotation["segmentation"] = rle
+        annotations.append(annotation)
+    content = truth.coco.dataset
+    return silent_coco(
+        {
+            "images": content["images"],
+            "categories": content["categories"],
+            "annotations": annotations,
+        }
+    )
+
+
+# --- figures ------------------------------------------------------------------------
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is defined; -1 when nothing is."""
+    values = values[values > -1]
+    return float(np.mean(values)) if values.size else -1.0
+
+
+def _average_precision(run, area: int = 0, iou: float | None = None, label=None):
+    """AP at the largest number of detections; `label` picks one class."""
+    precision = run.eval["precision"][:, :, :, area, -1]  # [T, R, K]
+    if iou is not None:
+        precision = precision[np.isclose(run.params.iouThrs, iou)]
+    if label is not None:
+        precision = precision[:, :, label - 1]
+    return _mean(precision)
+
+
+def summarize(run: InstanceEval, prefix: str) -> dict[str, float]:
+    """The twelve COCO figures of an evaluation, named `prefix/AP` and so on."""
+    recall = run.eval["recall"]  # [T, K, A, M]
+    areas = run.params.areaRngLbl
+    figures = {
+        "AP": _average_precision(run),
+        "AP50": _average_precision(run, iou=0.5),
+        "AP75": _average_precision(run, iou=0.75),
+    }
+    for letter, name in _AREAS:
+        figures[f"AP{letter}"] = _average_precision(run, area=areas.index(name))
+    for index, number in enumerate(run.params.maxDets):
+        figures[f"AR{number}"] = _mean(recall[:, :, 0, index])
+    for letter, name in _AREAS:
+        figures[f"AR{letter}"] = _mean(recall[:, :, areas.index(name), -1])
+    return {f"{prefix}/{name}": value for name, value in figures.items()}
+
+
+def _crowded_figures(truth: GroundTruth, found, masks: InstanceEval, min_iou: float):
+    run = InstanceEval(truth.coco, found, "mask", max_dets=masks.params.maxDets[-1:])
+    run.params.areaRng, run.params.areaRngLbl = run.params.areaRng[:1], ["all"]
+    counted = crowded_ids(truth.coco.dataset["annotations"], min_iou)
+    run.run(counted=counted, mask_ious=masks.ious)
+    return {
+        "mask/AP_crowded": _average_precision(run),
+        "mask/AP50_crowded": _average_precision(run, iou=0.5),
+    }
+
+
+def _per_class(truth: GroundTruth, runs: dict) -> list[dict]:
+    instances = [0] * len(truth.category_ids)
+    for annotation in truth.coco.dataset["annotations"]:
+        instances[annotation["category_id"] - 1] += not annotation["iscrowd"]
+    table = []
+    for label, (identity, name) in enumerate(
+        zip(truth.category_ids, truth.category_names), 1
+    ):
+        row = {"id": identity, "name": name, "instances": instances[label - 1]}
+        for kind, run in runs.items():
+            row[f"{kind}/AP"] = _average_precision(run, label=label)
+            row[f"{kind}/AP50"] = _average_precision(run, iou=0.5, label=label)
+            row[f"{kind}/AP75"] = _average_precision(run, iou=0.75, label=label)
+        table.append(row)
+    return table
+
+
+def _notes(truth: GroundTruth, results: list[dict]) -> list[str]:
+    notes = []
+    if not truth.coco.dataset["annotations"]:
+        notes.append("The ground truth holds no instances: AP is not defined (-1).")
+    if not results:
+        notes.append("There are no detections.")
+    if 0 in truth.coco.anns:
+        notes.append(
+            "Annotation id 0: pycocotools, and so these figures, count that instance "
+            "as never found; number annotations from 1."
+        )
+    return notes
+
+
+# --- text ---------------------------------------------------------------------------
+
+
+def _cell(value) -> str:
+    return "-" if value is None or value < 0 else f"{value:.3f}"
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the rest to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def format_table(metrics: Metrics, per_class: bool = True) -> str:
+    """The figures as text: a line for boxes, masks, boundaries; then the classes."""
+    kinds = [k for k in ("box", "mask", "boundary") if f"{k}/AP" in metrics]
+    recalls = [f"AR{n}" for n in metrics.max_dets] + ["ARs", "ARm", "ARl"]
+    names = ["AP", "AP50", "AP75", "APs", "APm", "APl", *recalls]
+    rows = [["", *names]]
+    for kind in kinds:
+        rows.append([kind, *(_cell(metrics[f"{kind}/{name}"]) for name in names)])
+    lines = _columns(rows)
+    if "mask/AP_crowded" in metrics:
+        lines.append(
+            f"mask AP of crowded instances: {_cell(metrics['mask/AP_crowded'])} "
+            f"(AP50 {_cell(metrics['mask/AP50_crowded'])})"
+        )
+    if per_class and len(metrics.per_class) > 0 and kinds:
+        rows = [["class", "instances"]]
+        rows[0] += [f"{kind} {name}" for kind in kinds for name in ("AP", "AP50")]
+        for row in metrics.per_class:
+            cells = [row["name"], str(row["instances"])]
+            cells += [
+                _cell(row[f"{k}/{name}"]) for k in kinds for name in ("AP", "AP50")
+            ]
+            rows.append(cells)
+        lines += ["", *_columns(rows)]
+    return "\n".join([*lines, *metrics.notes])

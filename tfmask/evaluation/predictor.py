@@ -1,0 +1,216 @@
+"""Inference: images in, detections in the images' own pixels out."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfmask.data import pipeline, transforms
+from tfmask.evaluation.paste import paste_masks
+from tfmask.evaluation.results import EvaluationError
+from tfmask.structures import ClassMap
+
+
+class Prediction(NamedTuple):
+    """Detections of one image, by falling score. n detections."""
+
+    boxes: np.ndarray  # [n, 4] float32, x1 y1 x2 y2 in pixels of the original image
+    scores: np.ndarray  # [n] float32, 0..1
+    labels: np.ndarray  # [n] int32, 1..K
+    masks: list  # n run-length codes {"size": [height, width], "counts": str}
+    size: tuple[int, int]  # (height, width) of the original image
+
+    def above(self, threshold: float) -> "Prediction":
+        """The detections with at least this score."""
+        keep = np.flatnonzero(self.scores >= threshold)
+        masks = [self.masks[i] for i in keep]
+        return Prediction(
+            self.boxes[keep], self.scores[keep], self.labels[keep], masks, self.size
+        )
+
+    def to_results(self, image_id, class_map: ClassMap) -> list[dict]:
+        """COCO results with the ids of the annotation file, ready for JSON."""
+        results = []
+        for box, score, label, mask in zip(
+            self.boxes.tolist(), self.scores.tolist(), self.labels, self.masks
+        ):
+            x1, y1, x2, y2 = box
+            results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": class_map.ids[int(label) - 1],
+                    "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)],
+                    "score": score,
+                    "segmentation": mask,
+                }
+            )
+        return results
+
+
+class Predictor:
+    """Runs a model on images of any size.
+
+    Images are resized by the evaluation rule and padded; those of equal padded size
+    share a batch, so that an image gives the same whether alone or in company.
+
+    Args:
+      model: called as `model({"images", "image_sizes"}, training=False)`, gives `boxes`
+        [B, D, 4], `scores`, `labels`, `valid` [B, D] and `masks` [B, D, S, S], boxes in
+        pixels of the resized image.
+      data_config: `tfmask.config.DataConfig`: eval_short_side, eval_max_side,
+        pad_multiple, exif.
+      class_map: which label is which category.
+    """
+
+    def __init__(self, model, data_config, class_map: ClassMap):
+        self.model = model
+        self.data_config = data_config
+        self.class_map = class_map
+
+        # Made once, with open sizes: one trace serves every batch.
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, None, None, 3], tf.uint8, name="images"),
+                tf.TensorSpec([None, 2], tf.int32, name="image_sizes"),
+            ]
+        )
+        def infer(images, image_sizes):
+            inputs = {"images": images, "image_sizes": image_sizes}
+            outputs = model(inputs, training=False)
+            return {k: outputs[k] for k in _OUTPUTS}
+
+        self._infer = infer
+
+    def predict(
+        self, images: list[np.ndarray], *, batch_size: int = 1
+    ) -> list[Prediction]:
+        """Detections of images held in memory, in the order of the images.
+
+        Args:
+          images: arrays [H, W, 3] uint8 RGB, of any sizes.
+          batch_size: at most so many images at once.
+
+        Raises:
+          ValueError: an array of another shape or dtype.
+        """
+        groups: dict = {}
+        resized = []
+        for index, image in enumerate(images):
+            if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+                raise ValueError(
+                    f"images[{index}]: shape {image.shape}, {image.dtype}: expected "
+                    "[height, width, 3] uint8"
+                )
+            resized.append(self._resize(image))
+            groups.setdefault(self._padded(resized[-1].shape), []).append(index)
+        predictions = [None] * len(images)
+        for shape, members in groups.items():
+            for start in range(0, len(members), batch_size):
+                part = members[start : start + batch_size]
+                sizes = np.array([resized[i].shape[:2] for i in part], np.int32)
+                batch = np.zeros((len(part), *shape, 3), np.uint8)
+                for row, i in enumerate(part):
+                    batch[row, : sizes[row, 0], : sizes[row, 1]] = resized[i]
+                original = np.array([images[i].shape[:2] for i in part], np.int32)
+                names = [f"images[{i}]" for i in part]
+                for i, prediction in zip(
+                    part, self._run(batch, sizes, original, names)
+                ):
+                    predictions[i] = prediction
+        return predictions
+
+    def run_dataset(self, dataset, batch_size: int = 1, progress=None) -> list[dict]:
+        """COCO results of all images of a data set; ids as in its annotation file.
+
+        Args:
+          dataset: `tfmask.data.coco.CocoDataset`.
+          batch_size: at most so many images at once.
+          progress: called as `progress(images done, images in all)` after each batch.
+
+        Raises:
+          DataError: too many images cannot be read.
+          EvaluationError: the model gives numbers that are not finite.
+        """
+        results, done = [], 0
+        for batch in self._batches(dataset, batch_size):
+            records = [dataset.images[int(i)] for i in batch["image_index"]]
+            predictions = self._run(
+                batch["images"],
+                batch["image_sizes"],
+                np.array([(r.height, r.width) for r in records], np.int32),
+                [f"image {r.image_id!r}" for r in records],
+            )
+            for record, prediction in zip(records, predictions):
+                results += prediction.to_results(record.image_id, self.class_map)
+            done += len(records)
+            if progress is not None:
+                progress(done, len(dataset.images))
+        return results
+
+    def _batches(self, dataset, batch_size: int):
+        try:
+            yield from pipeline.evaluation_dataset(
+                dataset, self.data_config, batch_size
+            )
+        except tf.errors.OpError as error:
+            plain = pipeline.data_error(error)
+            if plain is None:
+                raise
+            raise plain from None
+
+    def _resize(self, image: np.ndarray) -> np.ndarray:
+        config = self.data_config
+        height, width = transforms.resized_shape(
+            *image.shape[:2], config.eval_short_side, config.eval_max_side
+        )
+        return transforms.resize_image(image, height, width)
+
+    def _padded(self, shape) -> tuple[int, int]:
+        multiple = self.data_config.pad_multiple
+        return tuple(math.ceil(side / multiple) * multiple for side in shape[:2])
+
+    def _run(self, images, sizes, originals, names) -> list[Prediction]:
+        """One batch through the model; `names` say which image an error is about."""
+        outputs = {k: v.numpy() for k, v in self._infer(images, sizes).items()}
+        return [
+            self._to_original(
+                {k: v[row] for k, v in outputs.items()},
+                np.asarray(sizes)[row],
+                originals[row],
+                names[row],
+            )
+            for row in range(len(names))
+        ]
+
+    def _to_original(self, outputs: dict, size, original, name: str) -> Prediction:
+        """Boxes back to original pixels, clipped; masks pasted there."""
+        height, width = int(original[0]), int(original[1])
+        keep = np.flatnonzero(outputs["valid"])
+        boxes, scores = outputs["boxes"][keep], outputs["scores"][keep]
+        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+            raise EvaluationError(
+                f"{name}: the model gives boxes or scores that are not finite; its "
+                "weights are likely broken"
+            )
+        scale_y, scale_x = size[0] / height, size[1] / width
+        boxes = boxes / np.array([scale_x, scale_y, scale_x, scale_y])
+        # Masks are pasted by the whole box: clipped, it would squeeze the mask.
+        clipped = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
+        sized = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+        keep, boxes, clipped, scores = (
+            keep[sized],
+            boxes[sized],
+            clipped[sized],
+            scores[sized],
+        )
+        return Prediction(
+            boxes=clipped,
+            scores=scores.astype(np.float32),
+            labels=outputs["labels"][keep].astype(np.int32),
+            masks=paste_masks(outputs["masks"][keep], boxes, (height, width)),
+            size=(height, width),
+        )
+
+
+_OUTPUTS = ("boxes", "scores", "labels", "valid", "masks")

@@ -1,0 +1,297 @@
+"""Pictures of instances: masks, boxes, class names and scores. Needs no display.
+
+Images are arrays [H, W, 3] uint8 RGB. Small ones are enlarged before drawing, so that
+names stay readable.
+"""
+
+import colorsys
+import math
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from tfmask.structures import ClassMap
+
+_READABLE_SIDE = 768  # the longer side of a picture is at least this
+_LARGEST_FACTOR = 4
+_FILL = 0.45  # share of the colour inside a mask
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_DARKEST = 0.45  # luminance of the darkest colour
+_CROWD_COLOUR = (150, 150, 150)
+_SMALL = 12  # an instance below so many times a name's area is small
+_HIDDEN = 0.05  # share of a name that may lie on small instances
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def instance_colours(number: int, seed: int = 0) -> list[tuple[int, int, int]]:
+    """Bright RGB colours, each far in hue from those just before it."""
+    start = np.random.default_rng(seed).random()
+    colours = []
+    for i in range(number):
+        hue = (start + i * 0.618033988749895) % 1.0  # golden section: never near again
+        saturation, value = ((1.0, 1.0), (0.65, 1.0), (1.0, 0.8))[i % 3]
+        rgb = np.array(colorsys.hsv_to_rgb(hue, saturation, value))
+        # Deep blue and violet are lifted towards white: they vanish on dark images.
+        lack = max(0.0, _DARKEST - float(rgb @ _LUMINANCE))
+        rgb += (1 - rgb) * lack / (1 - float(rgb @ _LUMINANCE))
+        colours.append(tuple(round(255 * v) for v in rgb))
+    return colours
+
+
+def draw_instances(
+    image: np.ndarray,
+    boxes,
+    labels,
+    scores=None,
+    masks=None,
+    names: tuple[str, ...] = (),
+    *,
+    crowd=None,
+    draw_boxes: bool = True,
+    seed: int = 0,
+) -> np.ndarray:
+    """Draws instances on a copy of an image, enlarged 1 to 4 times if it is small.
+
+    Args:
+      image: [H, W, 3] uint8 RGB.
+      boxes: [n, 4] x1 y1 x2 y2, pixels of the image.
+      labels: [n] int, 1..K.
+      scores: [n] float, written behind the names; None: no scores.
+      masks: n run-length codes or [H, W] bool arrays; None: boxes only.
+      names: names of the classes 1..K; a class without a name is written as its number.
+      crowd: [n] bool, drawn gray and named "crowd".
+      draw_boxes: false: masks and names only.
+      seed: of the colours.
+
+    Returns:
+      [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`.
+    """
+    factor = enlargement(image)
+    canvas = _enlarge(image, factor)
+    boxes = np.asarray(boxes, float).reshape(-1, 4) * factor
+    number = len(boxes)
+    crowd = np.zeros(number, bool) if crowd is None else np.asarray(crowd, bool)
+    colours = instance_colours(number, seed)
+    colours = [_CROWD_COLOUR if c else v for c, v in zip(crowd, colours)]
+    extent = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    order = np.argsort(-extent, kind="stable")  # small ones on top of large ones
+    small = np.zeros(canvas.shape[:2], bool)  # what names must not hide
+    if masks is not None:
+        for i in order:
+            inside = _draw_mask(canvas, as_bitmap(masks[i]), colours[i], factor)
+            if extent[i] < _SMALL * _name_area(canvas):
+                small |= inside
+    if draw_boxes:
+        for i in order:
+            x1, y1, x2, y2 = (round(v) for v in boxes[i])
+            cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colours[i], 1)
+    texts = []
+    for i in range(number):
+        text = _class_name(names, int(labels[i])) if not crowd[i] else "crowd"
+        score = "" if scores is None else f"{float(scores[i]):.2f}"
+        texts.append([f"{text} {score}", score] if score else [text])
+    # The best detection is named first, so that what is left out is the least.
+    first = (
+        np.argsort(-np.asarray(scores), kind="stable") if scores is not None else order
+    )
+    _draw_names(canvas, small, boxes, texts, colours, first)
+    return canvas
+
+
+def enlargement(image: np.ndarray) -> int:
+    """How many times a picture is enlarged so that its longer side is readable."""
+    longer = max(image.shape[:2])
+    return min(_LARGEST_FACTOR, max(1, math.ceil(_READABLE_SIDE / longer)))
+
+
+def as_bitmap(mask) -> np.ndarray:
+    """A run-length code or an array as [H, W] uint8, 0 or 1."""
+    if isinstance(mask, dict):
+        return mask_utils.decode(mask)
+    return np.ascontiguousarray(mask, np.uint8)
+
+
+def _class_name(names, label: int) -> str:
+    name = names[label - 1] if 0 < label <= len(names) else f"class {label}"
+    # The built-in font has ASCII only.
+    return str(name).encode("ascii", "replace").decode("ascii")
+
+
+def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    if factor == 1:
+        return np.ascontiguousarray(image).copy()
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+
+
+def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.ndarray:
+    """Fills a mask half transparent and draws its contour, in place.
+
+    Returns the mask as drawn, [H, W] bool of the canvas.
+    """
+    drawn = np.zeros(canvas.shape[:2], bool)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return drawn
+    # One pixel of air around the mask, so that enlarging it can round its corners.
+    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
+    crop = mask[top : rows[-1] + 2, left : columns[-1] + 2]
+    if factor > 1:
+        smooth = cv2.resize(
+            crop * 255, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR
+        )
+        crop = (smooth > 127).astype(np.uint8)
+    top, left = int(top) * factor, int(left) * factor
+    region = (slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1]))
+    view, inside = canvas[region], crop > 0
+    view[inside] = view[inside] * (1 - _FILL) + np.array(colour) * _FILL
+    drawn[region] = inside
+    contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    thickness = 2 if max(canvas.shape[:2]) >= 1000 else 1
+    cv2.drawContours(
+        canvas, contours, -1, colour, thickness, cv2.LINE_AA, offset=(left, top)
+    )
+    return drawn
+
+
+# --- names --------------------------------------------------------------------------
+
+
+def _font_scale(canvas: np.ndarray) -> float:
+    return float(np.clip(max(canvas.shape[:2]) / 1600, 0.4, 0.9))
+
+
+def _name_area(canvas: np.ndarray) -> int:
+    (w, h), base = cv2.getTextSize("person 0.99", _FONT, _font_scale(canvas), 1)
+    return w * (h + base)
+
+
+def _draw_names(canvas, small, boxes, texts, colours, order) -> None:
+    """Writes at each box the first of its texts for which there is room, or none.
+
+    A name covers no other name and little of `small` [H, W] bool, the small instances.
+    """
+    scale = _font_scale(canvas)
+    used = np.zeros(canvas.shape[:2], bool)
+    for i in order:
+        for text in texts[i]:
+            (w, h), base = cv2.getTextSize(text, _FONT, scale, 1)
+            w, h = w + 4, h + base + 2
+            spot = _free_spot(used, small, boxes[i], w, h)
+            if spot is not None:
+                break
+        else:
+            continue
+        x, y = spot
+        used[y : y + h, x : x + w] = True
+        cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), colours[i], cv2.FILLED)
+        at = (x + 2, y + h - base)
+        cv2.putText(canvas, text, at, _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _free_spot(used: np.ndarray, small: np.ndarray, box, w: int, h: int):
+    """Corner (x, y) for a name: around the box, last inside it; or None."""
+    height, width = used.shape
+    x1, y1, x2, y2 = box
+    left = max(x1 if x1 + w <= width else min(x2, width) - w, 0)
+    for x, y in ((left, y1 - h), (left, y2), (x2, y1), (x1 - w, y1), (left, y1)):
+        x, y = round(x), round(y)
+        if x < 0 or y < 0 or y + h > height or x + w > width:
+            continue
+        spot = (slice(y, y + h), slice(x, x + w))
+        if not used[spot].any() and small[spot].mean() <= _HIDDEN:
+            return x, y
+    return None
+
+
+# --- pages --------------------------------------------------------------------------
+
+
+def with_caption(image: np.ndarray, caption: str) -> np.ndarray:
+    """The picture under a dark bar with a line of text, shrunk to fit the width."""
+    scale = max(_font_scale(image), 0.5)
+    # The bar's height does not depend on the text, so that pages side by side align.
+    (_, h), base = cv2.getTextSize("Ag|", _FONT, scale, 1)
+    (w, _), _ = cv2.getTextSize(caption, _FONT, scale, 1)
+    room = image.shape[1] - 12
+    if w > room > 0:
+        scale = max(scale * room / w, 0.3)
+    bar = np.full((h + base + 10, image.shape[1], 3), 32, np.uint8)
+    cv2.putText(bar, caption, (6, h + 5), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.concatenate([bar, image])
+
+
+def side_by_side(
+    left: np.ndarray,
+    right: np.ndarray,
+    captions: tuple[str, str] = ("ground truth", "prediction"),
+) -> np.ndarray:
+    """Two pictures beside each other, each under its caption, white between them."""
+    panels = [with_caption(p, c) for p, c in zip((left, right), captions)]
+    height = max(p.shape[0] for p in panels)
+    panels = [
+        cv2.copyMakeBorder(
+            p, 0, height - p.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+        )
+        for p in panels
+    ]
+    gap = np.full((height, 8, 3), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+
+
+def draw_ground_truth(record, image: np.ndarray, class_map: ClassMap) -> np.ndarray:
+    """The annotated instances of a `tfmask.data.coco.ImageRecord` on its image."""
+    masks = [record.mask(i) for i in range(len(record.boxes))]
+    return draw_instances(
+        image,
+        record.boxes,
+        record.labels,
+        None,
+        masks,
+        class_map.names,
+        crowd=record.crowd,
+    )
+
+
+def describe_prediction(prediction, threshold: float) -> str:
+    """Says how many detections are above a threshold, or what the best score was."""
+    count = int((prediction.scores >= threshold).sum())
+    if count:
+        return f"{count} detection{'s' * (count > 1)} above {threshold:g}"
+    if not len(prediction.scores):
+        return "no detections at all"
+    best = float(prediction.scores.max())
+    return f"no detections above {threshold:g} (best score {best:.2g})"
+
+
+def draw_prediction(
+    prediction, image: np.ndarray, class_map: ClassMap, threshold: float = 0.5
+) -> np.ndarray:
+    """The detections of a `Prediction` with at least the threshold as score."""
+    shown = prediction.above(threshold)
+    return draw_instances(
+        image, shown.boxes, shown.labels, shown.scores, shown.masks, class_map.names
+    )
+
+
+def compare(
+    record, image: np.ndarray, prediction, class_map: ClassMap, threshold: float = 0.5
+) -> np.ndarray:
+    """Ground truth beside prediction, both with captions."""
+    count = len(record.boxes)
+    return side_by_side(
+        draw_ground_truth(record, image, class_map),
+        draw_prediction(prediction, image, class_map, threshold),
+        (
+            f"ground truth: {count} instance{'s' * (count != 1)}",
+            f"prediction: {describe_prediction(prediction, threshold)}",
+        ),
+    )
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """The picture as the bytes of a PNG file."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError(f"an image of shape {image.shape} cannot be written as PNG")
+    return data.tobytes()
