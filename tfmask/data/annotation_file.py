@@ -1,0 +1,137 @@
+"""Finding and opening a COCO instances file: the faults that concern the whole file."""
+
+import json
+import os
+from typing import NamedTuple
+
+from tfmask.data.errors import ERROR, WARNING, DataError, Problem
+from tfmask.structures import ClassMap
+
+
+class AnnotationFile(NamedTuple):
+    """An opened file; its records are not checked yet."""
+
+    path: str  # the JSON file
+    image_folder: str
+    images: list
+    annotations: list
+    class_map: ClassMap  # sorted by category id
+    problems: list[Problem]  # of the categories
+
+
+def open_annotations(annotations: str, images: str = "") -> AnnotationFile:
+    """Reads the JSON file and its categories.
+
+    Args:
+      annotations: the file, or a folder that holds `annotations.json`.
+      images: the image folder. Default: `images/` beside the file, or the file's own
+        folder when there is none.
+
+    Raises:
+      DataError: when nothing of the file can be used.
+    """
+    path = annotations
+    if os.path.isdir(path):
+        path = os.path.join(path, "annotations.json")
+    value = _read_json(path)
+    if not isinstance(value, dict):
+        hint = ", as results files have" if isinstance(value, list) else ""
+        raise DataError(
+            f"{path}: the top level is a {type(value).__name__}{hint}: expected an "
+            "object with images, annotations and categories",
+            "file_not_object",
+        )
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(value.get(key), list):
+            word = "is missing" if key not in value else "is not a list"
+            raise DataError(
+                f"{path}: {key!r} {word}: expected a COCO instances file with images, "
+                "annotations and categories",
+                "file_missing_key",
+            )
+    if not value["images"]:
+        raise DataError(f"{path}: there are no images in it", "no_images")
+    folder = _image_folder(path, images)
+    class_map, problems = _categories(path, value["categories"])
+    return AnnotationFile(
+        path, folder, value["images"], value["annotations"], class_map, problems
+    )
+
+
+def _read_json(path: str):
+    try:
+        with open(path, "rb") as stream:
+            text = stream.read().decode("utf-8-sig")
+        return json.loads(text)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", "file_missing") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8",
+            "file_not_json",
+        ) from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        early = error.pos >= len(text.rstrip()) or "Unterminated" in error.msg
+        word = "ends early (truncated)" if early else "is bad"
+        raise DataError(
+            f"{path}: not JSON: it {word} at {where}: {error.msg}", "file_not_json"
+        ) from None
+    except (RecursionError, ValueError) as error:  # deep nesting; very long integers
+        raise DataError(f"{path}: not usable JSON: {error}", "file_not_json") from None
+
+
+def _image_folder(path: str, images: str) -> str:
+    beside = os.path.dirname(os.path.abspath(path))
+    if not images:
+        inner = os.path.join(beside, "images")
+        return inner if os.path.isdir(inner) else beside
+    if not os.path.isdir(images):
+        raise DataError(
+            f"{images}: no such image folder (for {path})", "image_folder_missing"
+        )
+    return images
+
+
+def _categories(path: str, records: list) -> tuple[ClassMap, list[Problem]]:
+    names: dict = {}
+    problems: list[Problem] = []
+
+    def report(kind: str, message: str, severity: str) -> None:
+        problems.append(Problem(kind, None, None, message, severity))
+
+    for index, record in enumerate(records):
+        where = f"category {index + 1} of the list"
+        if not isinstance(record, dict):
+            report("category_not_object", f"{where} is not an object", ERROR)
+            continue
+        key, name = record.get("id"), record.get("name")
+        if type(key) not in (int, str):
+            message = f"{where} has the id {key!r}: expected an integer or a string"
+            report("category_bad_id", message, ERROR)
+            continue
+        # 1 and "1" would be the same key in results and in class maps kept as JSON.
+        if str(key) in {str(k) for k in names}:
+            report(
+                "category_duplicate_id",
+                f"category id {key!r} ({name!r}) is there before: the first is kept, "
+                "give every category its own id",
+                ERROR,
+            )
+            continue
+        if not isinstance(name, str) or not name:
+            message = f"category {key!r} has no name: it is called {str(key)!r}"
+            report("category_missing_name", message, WARNING)
+            name = str(key)
+        elif name in names.values():
+            message = f"category {key!r} has the name {name!r} of another one"
+            report("category_duplicate_name", message, WARNING)
+        names[key] = name
+    if not names:
+        raise DataError(
+            f"{path}: there are no usable categories: expected at least one with an "
+            "id and a name",
+            "no_categories",
+        )
+    ids = sorted(names, key=lambda k: (isinstance(k, str), k))
+    return ClassMap(tuple(ids), tuple(names[k] for k in ids)), problems

@@ -1,0 +1,181 @@
+"""Reading image files as 8-bit RGB, by one rule for every kind of file.
+
+| File                        | Result                                               |
+|-----------------------------|------------------------------------------------------|
+| gray                        | the value three times                                |
+| gray or RGB with alpha      | alpha is dropped (no blending)                       |
+| palette                     | the palette's colours                                |
+| CMYK JPEG                   | RGB by OpenCV's formula (stored inverted, as Adobe)  |
+| 16 bits a sample            | `value >> 8`                                         |
+| float, signed, 32-bit TIFF  | refused: such samples have no fixed range            |
+| several pages or frames     | first page of a TIFF; animated WebP is refused       |
+| anything else               | refused by name: GIF, HEIF, JPEG 2000, ...           |
+
+The kind is told from the content; the extension plays no part. EXIF orientation is
+read and applied here, never by the decoder, and follows the `exif` setting.
+"""
+
+import io
+import os
+import stat
+
+import cv2
+import numpy as np
+
+from tfmask.data.errors import ImageError
+from tfmask.data.image_headers import ImageHeader, read_header
+
+# 100 megapixels, 300 MB decoded: above every usual camera, and small enough that one
+# file cannot exhaust the memory.
+MAX_PIXELS = 100_000_000
+_MAX_BYTES = 1 << 30  # of a file; no image of MAX_PIXELS needs more
+
+# What OpenCV would print about a bad file is in the ImageError already.
+_logging = getattr(cv2, "utils", None) and getattr(cv2.utils, "logging", None)
+if _logging is not None:
+    _logging.setLogLevel(_logging.LOG_LEVEL_SILENT)
+elif hasattr(cv2, "setLogLevel"):
+    cv2.setLogLevel(0)
+
+
+def read_image(
+    path: str,
+    exif: str = "auto",
+    expected_size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Reads an image file.
+
+    Args:
+      path: the file.
+      exif: `apply` the file's orientation, `ignore` it, or `auto`: apply it unless
+        only the stored size agrees with `expected_size`.
+      expected_size: (height, width) from the annotations, checked after rotation.
+      max_pixels: a header that claims more is refused before anything is decoded.
+
+    Returns:
+      [height, width, 3] uint8, RGB.
+
+    Raises:
+      ImageError: naming the file, what is wrong with it and what is expected.
+    """
+    data = _read_bytes(path)
+    header = _checked_header(path, io.BytesIO(data), max_pixels)
+    orientation = _orientation(path, header, exif, expected_size)
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(data, np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    except cv2.error:
+        image = None
+    if image is not None and image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image is None or image.dtype != np.uint8:
+        raise ImageError(
+            f"{path}: the {header.format} data cannot be decoded (truncated or "
+            "damaged): replace the file",
+            "image_unreadable",
+        )
+    if image.shape[:2] != (header.height, header.width):
+        raise ImageError(
+            f"{path}: the header says {header.width} x {header.height}, the data has "
+            f"{image.shape[1]} x {image.shape[0]} pixels: replace the file",
+            "image_unreadable",
+        )
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+    return _turn(image, orientation)
+
+
+def image_size(
+    path: str,
+    exif: str = "auto",
+    expected_size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[int, int]:
+    """The (height, width) that `read_image` would return, from the header alone.
+
+    Raises:
+      ImageError: as `read_image`, except for faults behind the header.
+    """
+    _check_file(path)
+    try:
+        with open(path, "rb") as stream:
+            header = _checked_header(path, stream, max_pixels)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
+    orientation = _orientation(path, header, exif, expected_size)
+    size = header.height, header.width
+    return size[::-1] if orientation >= 5 else size
+
+
+def _check_file(path: str) -> None:
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError) as error:
+        word = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"{path}: {word}", "image_missing") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise ImageError(f"{path}: not a file", "image_missing")
+    if info.st_size > _MAX_BYTES:
+        raise ImageError(
+            f"{path}: {info.st_size} bytes: expected at most {_MAX_BYTES}",
+            "image_too_large",
+        )
+
+
+def _read_bytes(path: str) -> bytes:
+    _check_file(path)
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
+
+
+def _checked_header(path: str, stream, max_pixels: int) -> ImageHeader:
+    try:
+        header = read_header(stream)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}", "image_unreadable") from None
+    if header.width * header.height > max_pixels:
+        raise ImageError(
+            f"{path}: {header.width} x {header.height} pixels: expected at most "
+            f"{max_pixels}; make it smaller",
+            "image_too_large",
+        )
+    return header
+
+
+def _orientation(path: str, header: ImageHeader, exif: str, expected_size) -> int:
+    """The EXIF orientation to apply, 1..8, after checking the size that it gives."""
+    stored = header.height, header.width
+    orientation = 1 if exif == "ignore" else header.orientation
+    if expected_size is None:
+        return orientation
+    expected = tuple(expected_size)
+    if exif == "auto" and orientation >= 5 and stored[::-1] != expected == stored:
+        orientation = 1
+    size = stored[::-1] if orientation >= 5 else stored
+    if size != expected:
+        turned = f" (EXIF orientation {header.orientation}, exif={exif})"
+        raise ImageError(
+            f"{path}: the image is {size[1]} x {size[0]} pixels"
+            f"{turned if header.orientation != 1 else ''}, the annotations say "
+            f"{expected[1]} x {expected[0]} (width x height): correct the annotations "
+            "or replace the file",
+            "image_size_differs",
+        )
+    return orientation
+
+
+def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Brings an image upright from its EXIF orientation."""
+    if orientation == 1:
+        return image
+    if orientation <= 4:  # mirrored, upside down, upside down and mirrored
+        return cv2.flip(image, {2: 1, 3: -1, 4: 0}[orientation])
+    turned = cv2.transpose(image)
+    if orientation == 5:
+        return turned
+    return cv2.flip(turned, {6: 1, 7: -1, 8: 0}[orientation])

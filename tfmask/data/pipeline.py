@@ -1,0 +1,242 @@
+"""Batches for training and evaluation, through `tf.data`.
+
+A batch of B images with at most G instances each is a dict of
+
+    images          [B, H, W, 3] uint8, RGB, zero-padded at the bottom and the right
+    image_sizes     [B, 2] int32, (height, width) before padding
+    scales          [B, 2] float32, resized / original, (y, x)
+    original_sizes  [B, 2] int32
+    image_index     [B] int64, into dataset.images
+    stream_index    [B] int64, position in the training stream
+    boxes, labels, masks, crowd, valid    as in `structures.Targets`
+
+with H and W multiples of `data.pad_multiple` and G at least 1.
+"""
+
+import atexit
+import re
+import threading
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tfmask.config import DataConfig
+from tfmask.data.coco import CocoDataset
+from tfmask.data.errors import DataError, ImageError
+from tfmask.data.loader import ExampleLoader
+
+# name -> dtype, shape of one example
+_ENTRIES = {
+    "images": (tf.uint8, (None, None, 3)),
+    "image_sizes": (tf.int32, (2,)),
+    "scales": (tf.float32, (2,)),
+    "original_sizes": (tf.int32, (2,)),
+    "image_index": (tf.int64, ()),
+    "stream_index": (tf.int64, ()),
+    "boxes": (tf.float32, (None, 4)),
+    "labels": (tf.int32, (None,)),
+    "masks": (tf.uint8, (None, None, None)),
+    "crowd": (tf.bool, (None,)),
+    "valid": (tf.bool, (None,)),
+}
+
+
+def training_dataset(
+    dataset: CocoDataset,
+    data_config: DataConfig,
+    batch_size: int,
+    seed: int,
+    start_index: int = 0,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    log=print,
+) -> tf.data.Dataset:
+    """The endless training stream in batches.
+
+    Args:
+      dataset: the images.
+      data_config: sizes, augmentation, strictness, parallel loads.
+      batch_size: images a step over all replicas and workers.
+      seed: of order and augmentation.
+      start_index: position in the stream of the first example, a multiple of
+        `batch_size`: step * batch_size to go on after that many steps.
+      shard: (w, n): the part of every batch that belongs to worker w of n. The batches
+        then hold batch_size / n images.
+      log: called with a line for each image that cannot be read.
+
+    Returns:
+      A dataset of batches whose first dimension is static. An error of the data comes
+      out of the iteration as a `tf.errors.OpError`; `data_error` gets it back.
+    """
+    worker, workers = shard
+    if batch_size % workers:
+        raise DataError(
+            f"train.batch_size={batch_size}: expected a multiple of {workers}, the "
+            "number of workers"
+        )
+    loader = ExampleLoader(
+        dataset, data_config, True, seed, batch_size=batch_size, log=log
+    )
+    local = batch_size // workers
+
+    def load(position):
+        step, slot = position // local, position % local
+        index = start_index + step * batch_size + worker * local + slot
+        return _call(loader.example, index, batched=False)
+
+    stream = tf.data.Dataset.range(np.iinfo(np.int64).max // batch_size)
+    stream = stream.map(load, _parallel(data_config), deterministic=True)
+    # Zeros are also what the padding of every entry must hold.
+    stream = stream.padded_batch(local, drop_remainder=True)
+    return stream.prefetch(2)
+
+
+def evaluation_dataset(
+    dataset: CocoDataset, data_config: DataConfig, batch_size: int, *, log=print
+) -> tf.data.Dataset:
+    """Every image once, not augmented, in the batches of `evaluation_batches`.
+
+    An image that cannot be read is left out of its batch and logged, up to
+    `data.max_bad_fraction` of them; with `data.strict` it is an error.
+    """
+    loader = ExampleLoader(dataset, data_config, False, 0, log=log)
+    groups = evaluation_batches(dataset, data_config, batch_size)
+    table = np.full((len(groups), batch_size), -1, np.int64)
+    for row, group in zip(table, groups):
+        row[: len(group)] = group
+
+    def load_batch(indices: np.ndarray) -> dict[str, np.ndarray]:
+        examples = []
+        for index in indices[indices >= 0]:
+            try:
+                examples.append(loader.example(index))
+            except ImageError:
+                if data_config.strict:
+                    raise
+        return _collate(examples)
+
+    stream = tf.data.Dataset.from_tensor_slices(table)
+    stream = stream.map(
+        lambda indices: _call(load_batch, indices, batched=True),
+        _parallel(data_config),
+        deterministic=True,
+    )
+    stream = stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0)
+    return stream.prefetch(2)
+
+
+def evaluation_batches(
+    dataset: CocoDataset, data_config: DataConfig, batch_size: int
+) -> list[list[int]]:
+    """Indices of the images of each evaluation batch.
+
+    A batch holds images of one padded shape, so that nothing is computed on padding
+    that would not be there if each image came alone.
+    """
+    loader = ExampleLoader(dataset, data_config, False, 0)
+    groups: dict[tuple, list[int]] = {}
+    for index in range(len(dataset)):
+        groups.setdefault(loader.padded_shape(index), []).append(index)
+    return [
+        group[start : start + batch_size]
+        for _, group in sorted(groups.items())
+        for start in range(0, len(group), batch_size)
+    ]
+
+
+def data_error(error: BaseException) -> DataError | None:
+    """The `DataError` behind an error that `tf.data` raised, or None if it is another.
+
+    TensorFlow passes on the text of an exception only, with a traceback and the names
+    of its operations; the first line is what the user needs.
+    """
+    pattern = r"(?:DataError|ImageError): (.*?)(?:\n\s*Traceback|\n\n|\Z)"
+    found = re.search(pattern, str(error), re.DOTALL)
+    return DataError(found.group(1).strip()) if found else None
+
+
+def _call(function, argument, batched: bool) -> dict[str, tf.Tensor]:
+    """Runs a numpy function that returns the entries of an example or a batch."""
+    names = list(_ENTRIES)
+
+    @tf.autograph.experimental.do_not_convert
+    def flat(value):
+        with _calls:
+            result = function(value)
+        return [result[name] for name in names]
+
+    tensors = tf.numpy_function(flat, [argument], [_ENTRIES[n][0] for n in names])
+    for name, tensor in zip(names, tensors):
+        shape = _ENTRIES[name][1]
+        tensor.set_shape((None, *shape) if batched else shape)
+    return dict(zip(names, tensors))
+
+
+def _collate(examples: list[dict]) -> dict[str, np.ndarray]:
+    """Joins examples, each entry padded with zeros to the largest."""
+    batch = {}
+    for name, (dtype, shape) in _ENTRIES.items():
+        items = [example[name] for example in examples]
+        sizes = [item.shape for item in items] or [[n or 0 for n in shape]]
+        joined = np.zeros(
+            (len(items), *np.max(sizes, 0).astype(int)), dtype.as_numpy_dtype
+        )
+        for row, item in enumerate(items):
+            joined[(row, *map(slice, item.shape))] = item
+        batch[name] = joined
+    return batch
+
+
+class _Calls:
+    """Counts the Python calls of `tf.data`, to let them end before Python does.
+
+    An iterator that is still alive when the interpreter shuts down (a traceback holds
+    one, for instance) waits for its calls, and these wait for the interpreter: the
+    process would hang. So at exit no call does any work, and the shutdown waits until
+    the iterators' buffers are full and no call has come for a moment.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._started = self._ended = 0
+        self._closing = False
+        atexit.register(self._settle)
+
+    def __enter__(self):
+        with self._lock:
+            self._started += 1
+        if self._closing:
+            self.__exit__()
+            raise DataError("the process is ending")
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._ended += 1
+
+    def _settle(self, quiet: float = 0.1, limit: float = 30.0) -> None:
+        self._closing = True
+        last, since, end = -1, time.monotonic(), time.monotonic() + limit
+        while self._started and time.monotonic() < end:
+            now = time.monotonic()
+            if last != self._started or self._ended < self._started:
+                last, since = self._started, now
+            elif now - since > quiet:
+                return
+            time.sleep(0.01)
+
+
+_calls = _Calls()
+
+
+def _parallel(data_config: DataConfig) -> int:
+    return data_config.workers or tf.data.AUTOTUNE
+
+
+__all__ = [
+    "ExampleLoader",
+    "data_error",
+    "evaluation_batches",
+    "evaluation_dataset",
+    "training_dataset",
+]
