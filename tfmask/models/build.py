@@ -48,6 +48,7 @@ def build_model(settings: ModelConfig, precision: str = "float32") -> Generalize
             "categories; it is taken from the annotations unless set"
         )
     with precision_scope(precision):
+        mask_head = _mask_head(settings)
         model = GeneralizedRCNN(
             backbone=_backbone(settings),
             neck=FPN(
@@ -61,7 +62,7 @@ def build_model(settings: ModelConfig, precision: str = "float32") -> Generalize
             ),
             box_pool=_pool(settings, settings.box.pool_size, LEVELS[:-1], "box_pool"),
             box_head=_box_head(settings),
-            mask_head=(mask_head := _mask_head(settings)),
+            mask_head=mask_head,
             mask_pools={
                 name: _pool(settings, spec.size, spec.levels, f"{name}_pool")
                 for name, spec in mask_head.roi_specs.items()

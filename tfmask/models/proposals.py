@@ -67,25 +67,12 @@ class ProposalGenerator:
         post = rpn.post_nms_train if training else rpn.post_nms_test
 
         def one_image(args):
-            level_logits, level_deltas, size = args
-            boxes, scores = [], []
-            for logit, delta, anchor in zip(level_logits, level_deltas, anchors):
-                score, index = tf.math.top_k(logit, tf.minimum(pre, tf.size(logit)))
-                box = box_ops.decode(
-                    tf.gather(delta, index),
-                    tf.gather(anchor, index),
-                    RPN_WEIGHTS,
-                    self.max_log_scale,
-                )
-                box = box_ops.clip(box, size, self.inclusive)
-                usable = box_ops.has_sides(box, rpn.min_size)
-                usable &= tf.math.is_finite(score)
-                score = tf.where(usable, score, 2 * ABSENT)
-                kept, count = nms(box, score, rpn.nms_iou, min(pre, post))
-                present = tf.range(min(pre, post)) < count
-                boxes.append(tf.gather(box, kept))
-                scores.append(tf.where(present, tf.gather(score, kept), 2 * ABSENT))
-            boxes, scores = tf.concat(boxes, 0), tf.concat(scores, 0)
+            *levels, size = args
+            found = [
+                self._best_of_level(logit, delta, anchor, size, pre, min(pre, post))
+                for logit, delta, anchor in zip(*levels, anchors)
+            ]
+            boxes, scores = (tf.concat(values, axis=0) for values in zip(*found))
             best, index = tf.math.top_k(scores, min(post, scores.shape[0]))
             missing = post - best.shape[0]
             best = tf.pad(best, [[0, missing]], constant_values=2 * ABSENT)
@@ -108,6 +95,24 @@ class ProposalGenerator:
             valid &= _best_of_batch(scores, post)
         return Proposals(boxes * tf.cast(valid, tf.float32)[..., None], scores, valid)
 
+    def _best_of_level(self, logits, deltas, anchors, image_size, pre, limit):
+        """Boxes `[limit, 4]` and scores `[limit]` that suppression leaves on a level."""
+        scores, index = tf.math.top_k(logits, tf.minimum(pre, tf.size(logits)))
+        boxes = box_ops.decode(
+            tf.gather(deltas, index),
+            tf.gather(anchors, index),
+            RPN_WEIGHTS,
+            self.max_log_scale,
+        )
+        boxes = box_ops.clip(boxes, image_size, self.inclusive)
+        usable = box_ops.has_sides(boxes, self.rpn.min_size)
+        usable &= tf.math.is_finite(scores)
+        scores = tf.where(usable, scores, 2 * ABSENT)
+        kept, count = nms(boxes, scores, self.rpn.nms_iou, limit)
+        present = tf.range(limit) < count
+        scores = tf.where(present, tf.gather(scores, kept), 2 * ABSENT)
+        return tf.gather(boxes, kept), scores
+
     def losses(self, logits, deltas, anchors, targets, image_sizes, seeds) -> dict:
         """Objectness and box loss of sampled anchors (Faster R-CNN Eq. 1).
 
@@ -118,7 +123,7 @@ class ProposalGenerator:
           seeds: `[B, 2]` int64, one seed pair an image.
 
         Returns:
-          `rpn_objectness` and `rpn_box`, scalars, divided by the count over all replicas.
+          `rpn_objectness` and `rpn_box`: scalars, divided by the count of all replicas.
         """
         rpn = self.rpn
         anchors = tf.concat(anchors, axis=0)  # [A, 4]

@@ -27,8 +27,8 @@ class FPN(keras.layers.Layer):
       initializer: `xavier` (Detectron2, maskrcnn-benchmark) or `variance_scaling`
         (Tensorpack).
 
-    Call input: dict `c2`..`c5`. Returns a dict `p2`..`p6`, `[B, H/2^i, W/2^i, channels]`;
-    P6 is every second cell of P5.
+    Call input: dict `c2`..`c5`. Returns a dict `p2`..`p6`, level i `[B, H/2^i, W/2^i,
+    channels]`; P6 is every second cell of P5.
     """
 
     def __init__(self, channels=256, *, norm="none", initializer="xavier", **kwargs):

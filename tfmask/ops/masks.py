@@ -23,8 +23,10 @@ def mask_targets(
     side = tf.shape(masks)[-1]
     samples = (side + size - 1) // size
     n = size * samples
-    # A zero border: the mask fades to nothing over half a cell outside its box.
-    source = tf.pad(tf.cast(masks, tf.float32), [[0, 0], [1, 1], [1, 1]])[..., None]
+    # The border cells are repeated: an instance reaches to the edge of its box, where
+    # fading to zero would thin the small ones. What lies outside is taken away below.
+    source = tf.cast(masks, tf.float32)
+    source = tf.pad(source, [[0, 0], [1, 1], [1, 1]], "SYMMETRIC")[..., None]
     cells, n_float = tf.cast(side, tf.float32), tf.cast(n, tf.float32)
     extent = tf.maximum(mask_boxes[:, 2:] - mask_boxes[:, :2], 1e-6)
     low = (rois[:, :2] - mask_boxes[:, :2]) / extent * cells  # (x, y), in mask cells
@@ -40,7 +42,22 @@ def mask_targets(
     )
     crops = tf.reshape(crops, [-1, size, samples, size, samples])
     pooled = tf.reduce_mean(crops, axis=[2, 4])  # [M, n, n]
-    return tf.stop_gradient(pooled / 255.0)
+    inside = _bins_inside(mask_boxes, rois, size)
+    return tf.stop_gradient(pooled / 255.0 * tf.cast(inside, tf.float32))
+
+
+def _bins_inside(mask_boxes, rois, size):
+    """Which of the n x n bins of each roi have their middle in the box: `[M, n, n]`."""
+    steps = (tf.range(size, dtype=tf.float32) + 0.5) / size
+
+    def axis(low, high):
+        start, end = rois[:, low, None], rois[:, high, None]
+        middle = start + (end - start) * steps  # [M, n]
+        return (mask_boxes[:, low, None] <= middle) & (
+            middle <= mask_boxes[:, high, None]
+        )
+
+    return axis(1, 3)[:, :, None] & axis(0, 2)[:, None, :]
 
 
 def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -54,7 +54,7 @@ def in_crowd(
 def draw(
     labels: tf.Tensor, batch: int, fg_fraction: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Draws candidates at random: at most a share of foreground, background for the rest.
+    """Draws candidates at random: a share of foreground at most, else background.
 
     Args:
       labels: `[N]` int32: IGNORE, BACKGROUND, or positive for foreground.
