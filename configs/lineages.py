@@ -37,7 +37,7 @@ def detectron2() -> Config:
 
 
 def tensorpack() -> Config:
-    """Tensorpack `examples/FasterRCNN`, R50-FPN, the 2x schedule of 2018-12..2019-05."""
+    """Tensorpack `examples/FasterRCNN`, R50-FPN, 2x, as of 2018-12 to 2019-05."""
     clip = math.log(1344 / 16)
     return Config(
         data=DataConfig(short_side=(800,), max_side=1344, eval_max_side=1344),

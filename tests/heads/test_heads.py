@@ -21,9 +21,13 @@ def normal(*shape):
         (BoxHead(80), (None, 7, 7, 256), 14_306_705),
         (BoxHead(80, background_row=True), (None, 7, 7, 256), 14_310_805),
         (FCNMaskHead(80), {"mask": (None, 14, 14, 256)}, 2_643_280),
-        (FCNMaskHead(80, background_channel=True), {"mask": (None, 14, 14, 256)}, 2_643_537),
+        (
+            FCNMaskHead(80, background_channel=True),
+            {"mask": (None, 14, 14, 256)},
+            2_643_537,
+        ),
     ],
-)  # fmt: skip
+)
 def test_parameters_are_the_published_counts(layer, shape, count):
     layer.build(shape)
     assert layer.count_params() == count

@@ -1,6 +1,6 @@
 """Checks of a whole configuration: ranges, and settings that must agree."""
 
-from tfmask.config.schema import Config, ConfigError
+from tfmask.config.schema import Config, ConfigError, LossWeightConfig
 
 # Allowed words of the settings that are one of a few.
 _CHOICES = {
@@ -108,7 +108,11 @@ def validate(config: Config) -> Config:
             "ascending numbers, e.g. 1,10,100"
         )
     for term, schedule in train.loss_weights.items():
-        if schedule.kind not in ("constant", "step", "linear") or not schedule.points:
+        if (
+            not isinstance(schedule, LossWeightConfig)
+            or schedule.kind not in ("constant", "step", "linear")
+            or not schedule.points
+        ):
             raise ConfigError(
                 f"train.loss_weights[{term!r}]: expected kind constant, step or linear "
                 "and at least one point"

@@ -40,6 +40,8 @@ def load_config(name: str) -> Config:
                 f"{name}: no such recipe file; shipped recipes near it: "
                 + ", ".join(near)
             )
+    if path.suffix != ".py":
+        raise ConfigError(f"{path}: expected a recipe, a Python file NAME.py")
     path = path.resolve()
     if path.is_relative_to(root):
         dotted = ".".join(path.relative_to(root).with_suffix("").parts)

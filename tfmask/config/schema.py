@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used. The message names the path and what is expected."""
+    """A setting that cannot be used; the message says which and what is expected."""
 
 
 @dataclass(kw_only=True)
@@ -154,7 +154,7 @@ class ModelConfig:
 
 @dataclass(kw_only=True)
 class LossWeightPoint:
-    """From `at` on (a step, or a fraction of the run if below 1) the weight is `weight`."""
+    """From `at` on (a fraction of the run up to 1, a step above) it is `weight`."""
 
     at: float
     weight: float

@@ -101,7 +101,7 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
     groups = rng.uniform(0.15, 0.85, (rng.integers(1, 4), 2)) * [width, height]
     for _ in range(rng.integers(3, 15)):
         label = int(rng.integers(len(CLASSES)))
-        radius = size * float(np.exp(rng.uniform(np.log(0.035), np.log(0.36))))
+        radius = size * float(np.exp(rng.uniform(np.log(0.05), np.log(0.36))))
         away = rng.normal(0, size * 0.1, 2)
         centre = np.clip(
             groups[rng.integers(len(groups))] + away, 4, [width - 4, height - 4]
@@ -148,7 +148,7 @@ def _fits(covered: np.ndarray, owner: np.ndarray, window, full: list[int]) -> bo
 def _paint(rng: np.random.Generator, canvas: np.ndarray, cover: np.ndarray, ground):
     """Lays a textured fill on the canvas, in place, darker towards its edge."""
     base = colour(rng)
-    while np.abs(base - ground).max() < 50:  # not the colour of the ground
+    while np.abs(base - ground).max() < 70:  # not the colour of the ground
         base = colour(rng)
     fill = texture(rng, *cover.shape, base)
     inner = cv2.GaussianBlur(cover, (0, 0), 1.5)[..., None]

@@ -82,12 +82,12 @@ def colour(rng: np.random.Generator) -> np.ndarray:
 def texture(rng: np.random.Generator, height: int, width: int, base) -> np.ndarray:
     """[height, width, 3] float32, 0..255: clouds, stripes or checks around a colour."""
     kind = rng.choice(["clouds", "stripes", "checks"])
-    strength = rng.uniform(12, 40)
+    strength = rng.uniform(5, 18)
     if kind == "clouds":
         pattern = _clouds(rng, height, width)
     else:
         y, x = np.mgrid[:height, :width].astype(np.float32)
-        angle, period = rng.uniform(0, np.pi), rng.uniform(4, 14)
+        angle, period = rng.uniform(0, np.pi), rng.uniform(5, 16)
         along = (x * np.cos(angle) + y * np.sin(angle)) * (2 * np.pi / period)
         pattern = np.sin(along)
         if kind == "checks":

@@ -14,7 +14,7 @@ class RPNHead(keras.layers.Layer):
       num_anchors: anchors a cell, A.
       channels: of the 3x3 convolution.
 
-    Call input: list of `[B, H, W, C]`, one a level. Returns (objectness logits, deltas):
+    Call input: list of `[B, H, W, C]`, one a level. Returns (logits, deltas):
     `[B, H*W*A]` and `[B, H*W*A, 4]` float32 for each level, as two lists.
     """
 

@@ -1,7 +1,7 @@
 """Losses of proposals, boxes and masks: pure functions of tensors.
 
 Every function returns a sum and leaves the division to the caller, which knows the
-count over all replicas. With nothing to train on, the sum is zero and so is its gradient.
+count over all replicas. With nothing to train on, sum and gradient are zero.
 """
 
 import tensorflow as tf
@@ -58,7 +58,7 @@ def class_sum(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def mask_sum(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy of masks (Mask R-CNN sec. 3), averaged over each mask's cells.
+    """Binary cross-entropy of masks (Mask R-CNN sec. 3), averaged over cells.
 
     Args:
       logits: `[M, S, S]` of each roi's own class.

@@ -96,7 +96,7 @@ class ProposalGenerator:
         return Proposals(boxes * tf.cast(valid, tf.float32)[..., None], scores, valid)
 
     def _best_of_level(self, logits, deltas, anchors, image_size, pre, limit):
-        """Boxes `[limit, 4]` and scores `[limit]` that suppression leaves on a level."""
+        """Boxes `[limit, 4]`, scores `[limit]` that suppression leaves on a level."""
         scores, index = tf.math.top_k(logits, tf.minimum(pre, tf.size(logits)))
         boxes = box_ops.decode(
             tf.gather(deltas, index),

@@ -139,7 +139,7 @@ class GeneralizedRCNN(keras.Model):
         return terms
 
     def normalise(self, images, image_sizes):
-        """Pixels to the backbone's input. Padding is zero after it, as in the originals.
+        """Pixels to the backbone's input; padding is zero after it, as elsewhere.
 
         Args:
           images: `[B, H, W, 3]` RGB.
