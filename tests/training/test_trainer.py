@@ -1,0 +1,193 @@
+"""The whole path on the real model and data, at a size that a test can bear."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfmask import config as config_module
+from tfmask.config import ConfigError
+from tfmask.data.errors import DataError
+from tfmask.data.synthetic import write_dataset
+from tfmask.training import checkpoints, load, trainer, weight_files
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "data.short_side=64",
+    "data.max_side=96",
+    "data.eval_short_side=64",
+    "data.eval_max_side=96",
+    "model.backbone.width=8",
+    "model.neck.channels=16",
+    "model.rpn.channels=16",
+    "model.roi.batch=16",
+    "model.box.fc_units=32",
+    "model.mask.channels=16",
+    "model.rpn.post_nms_train=50",
+    "train.steps=4",
+    "train.warmup_steps=2",
+    "train.checkpoint_every=2",
+    "train.log_every=1",
+)
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """A folder with train/ and val/."""
+    folder = tmp_path_factory.mktemp("shapes")
+    write_dataset(folder / "train", 8, seed=0, size=80)
+    write_dataset(folder / "val", 2, seed=1, size=80)
+    return folder
+
+
+def tiny_config(shapes, output, *overrides):
+    config = config_module.load_config("demo/shapes")
+    paths = (f"data.train={shapes}/train", f"train.output={output}")
+    return config_module.apply_overrides(config, [*paths, *TINY, *overrides])
+
+
+def run_command(shapes, output, *overrides, resume=False, **options):
+    """`tfmask train` in a process of its own."""
+    paths = (f"data.train={shapes}/train", f"train.output={output}")
+    arguments = ["--resume"] if resume else []
+    return subprocess.run(
+        [sys.executable, "-m", "tfmask", "train", "demo/shapes", *arguments]
+        + [*paths, *TINY, *overrides],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def final_weights(output) -> dict:
+    newest = checkpoints.existing(Path(output) / "checkpoints")[-1]
+    return weight_files.read_checkpoint(newest).weights
+
+
+def assert_equal(first: dict, second: dict, **tolerance):
+    assert first.keys() == second.keys()
+    for path, value in first.items():
+        np.testing.assert_allclose(
+            second[path], value, err_msg=path, **{"rtol": 0, "atol": 0, **tolerance}
+        )
+
+
+@pytest.mark.slow
+def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
+    done = run_command(
+        shapes, tmp_path, f"data.val={shapes}/val", "train.tensorboard_images=1"
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "best.json",
+        "best.weights.h5",
+        "checkpoints",
+        "classes.json",
+        "config.json",
+        "metrics.jsonl",
+        "results.json",
+        "tensorboard",
+    }
+    lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").open()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 4]
+    terms = {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask"}
+    assert terms < set(lines[0])
+    assert "mask/AP_crowded" in lines[-1]["evaluation"]
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["model"]["num_classes"] == 6
+    file = load.read_weights(tmp_path)
+    assert file.path.endswith("best.weights.h5")
+    assert file.class_map.num_classes == 6
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"val/image_0" in events.read_bytes()
+
+
+@pytest.mark.slow
+def test_interrupted_and_resumed_run_is_bit_equal(shapes, tmp_path):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    assert run_command(shapes, whole).returncode == 0
+    config = tiny_config(shapes, half)
+    code = (
+        "import sys, keras, os\n"
+        "from tfmask import config as c\n"
+        "from tfmask.training import trainer\n"
+        "class Kill(keras.callbacks.Callback):\n"
+        "    def on_train_batch_end(self, batch, logs=None):\n"
+        "        self.steps = getattr(self, 'steps', 0) + 1\n"
+        "        if self.steps == 3: os.kill(os.getpid(), 9)\n"
+        "import json\n"
+        "config = c.from_dict(json.loads(sys.stdin.read()))\n"
+        "trainer.train(config, callbacks=[Kill()])\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        input=json.dumps(config_module.to_dict(config)),
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert checkpoints.existing(half / "checkpoints")[-1].endswith("step-2")
+    done = run_command(shapes, half, resume=True)
+    assert "resuming after step 2 of 4" in done.stdout, done.stderr
+    assert_equal(final_weights(whole), final_weights(half))
+
+
+@pytest.mark.slow
+def test_two_replicas_train_as_one(shapes, tmp_path):
+    settings = ("train.steps=3", "model.backbone.norm=sync_bn", "train.log_every=1")
+    for replicas in (1, 2):
+        done = run_command(
+            shapes,
+            tmp_path / str(replicas),
+            f"train.virtual_cpus={replicas}",
+            *settings,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"on {replicas} replica(s)" in done.stdout
+    one, two = tmp_path / "1", tmp_path / "2"
+    assert_equal(final_weights(one), final_weights(two), rtol=1e-4, atol=1e-6)
+    lines = [
+        [json.loads(line) for line in (run / "metrics.jsonl").open()]
+        for run in (one, two)
+    ]
+    for first, second in zip(*lines, strict=True):
+        for name in ("loss", "mask", "rpn_objectness", "box_regression"):
+            assert second[name] == pytest.approx(first[name], rel=1e-4)
+
+
+def test_missing_training_data_is_one_clear_error(tmp_path):
+    config = config_module.load_config("demo/shapes")
+    config.train.output = str(tmp_path)
+    with pytest.raises(ConfigError, match="data.train"):
+        trainer.train(config)
+
+
+def test_wrong_number_of_classes_is_refused(shapes, tmp_path):
+    config = tiny_config(shapes, tmp_path, "model.num_classes=80")
+    with pytest.raises(ConfigError, match="num_classes=80.*6 categories"):
+        trainer.train(config, log=lambda line: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_validation_data_must_have_the_same_categories(shapes, tmp_path):
+    other = json.loads((shapes / "val" / "annotations.json").read_text())
+    other["categories"][0]["name"] = "blob"
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(other))
+    config = tiny_config(
+        shapes, tmp_path / "run", f"data.val={path}", f"data.val_images={shapes}/val"
+    )
+    dataset = trainer._load(config, "train", lambda line: None)
+    with pytest.raises(DataError, match="blob"):
+        trainer._validation_data(config, dataset, lambda line: None)
