@@ -1,0 +1,502 @@
+"""Every importer on a file in its real format, with the real names and shapes."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from weights import public_names
+from weights.test_hdf5 import write_keras_2
+from weights.torch_files import write_legacy, write_zip
+
+from tfmask.config import ModelConfig
+from tfmask.configs import lineages
+from tfmask.layers.naming import named_weights
+from tfmask.models.build import build_model
+from tfmask.structures import ClassMap
+from tfmask.weights import importer
+from tfmask.weights.classes import coco, coco_by_id
+from tfmask.weights.errors import WeightsError
+
+MANIFEST = Path(__file__).parents[1] / "golden" / "manifest.json"
+FULL_SIZE = (
+    "torchvision today",
+    "detectron2 zoo",
+    "tensorpack",
+    "maskrcnn_benchmark",
+    "keras_applications",
+)
+CLASS_LAYERS = [
+    f"{layer}/{weight}"
+    for layer in ("box_head/class_logits", "box_head/deltas", "mask_head/predictor")
+    for weight in ("kernel", "bias")
+]
+
+
+def manifest_shapes(case):
+    entry = json.loads(MANIFEST.read_text())[case]
+    return {name: tuple(shape) for name, shape in entry["parameters"].items()}
+
+
+def write_pickle(path, arrays):
+    content = {"model": arrays, "__author__": "Detectron2 Model Zoo"}
+    path.write_bytes(pickle.dumps(content))
+    return str(path)
+
+
+def write_blobs(path, arrays):
+    path.write_bytes(pickle.dumps({"blobs": arrays}, protocol=2))
+    return str(path)
+
+
+def write_npz(path, arrays):
+    np.savez(path, **arrays)
+    return str(path)
+
+
+def write_wrapped(path, arrays):
+    arrays = {f"module.{name}": value for name, value in arrays.items()}
+    return write_zip(path, arrays, lambda w: {"model": w, "iteration": 90000})
+
+
+# name: (format, preset, writer, file, shapes)
+FILES = {
+    "torchvision today": (
+        "torchvision",
+        lineages.torchvision,
+        write_zip,
+        "maskrcnn.pth",
+        lambda: manifest_shapes("torchvision_maskrcnn_r50_fpn"),
+    ),
+    "torchvision released": (
+        "torchvision",
+        lineages.torchvision,
+        write_legacy,
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        public_names.torchvision_released,
+    ),
+    "torchvision ImageNet": (
+        "torchvision",
+        lineages.torchvision,
+        write_zip,
+        "resnet50-0676ba61.pth",
+        public_names.torchvision_imagenet,
+    ),
+    "detectron2 zoo": (
+        "detectron2",
+        lineages.detectron2,
+        write_pickle,
+        "model_final_a54504.pkl",
+        lambda: manifest_shapes("detectron2_mask_rcnn_r50_fpn"),
+    ),
+    "detectron2 training": (
+        "detectron2",
+        lineages.detectron2,
+        lambda path, arrays: write_zip(path, arrays, lambda w: {"model": w}),
+        "model_final.pth",
+        lambda: manifest_shapes("detectron2_mask_rcnn_r50_fpn"),
+    ),
+    "detectron2 MSRA": (
+        "detectron2",
+        lineages.detectron2,
+        write_blobs,
+        "R-50.pkl",
+        public_names.caffe2_trunk,
+    ),
+    "detectron2 renamed trunk": (
+        "detectron2",
+        lineages.detectron2,
+        write_pickle,
+        "r50.pkl",
+        public_names.detectron2_trunk,
+    ),
+    "tensorpack": (
+        "tensorpack",
+        lineages.tensorpack,
+        write_npz,
+        "COCO-MaskRCNN-R50FPN2x.npz",
+        public_names.tensorpack_detector,
+    ),
+    "tensorpack ImageNet": (
+        "tensorpack",
+        lineages.tensorpack,
+        write_npz,
+        "ImageNet-R50-AlignPadding.npz",
+        public_names.tensorpack_trunk,
+    ),
+    "maskrcnn_benchmark": (
+        "maskrcnn_benchmark",
+        lineages.maskrcnn_benchmark,
+        write_wrapped,
+        "e2e_mask_rcnn_R_50_FPN_1x.pth",
+        public_names.maskrcnn_benchmark,
+    ),
+    "keras_applications": (
+        "keras_applications",
+        lineages.detectron2,
+        write_keras_2,
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        public_names.keras_applications,
+    ),
+    "keras_applications 2016": (
+        "keras_applications",
+        lineages.detectron2,
+        write_keras_2,
+        "resnet50_weights_notop_2016.h5",
+        lambda: public_names.keras_applications(old=True),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def built_shapes():
+    """Of a model with an eighth of the usual channels."""
+    settings = lineages.detectron2().model
+    settings.num_classes = 1
+    settings.backbone.width, settings.neck.channels = 8, 32
+    settings.rpn.channels = settings.mask.channels = 32
+    settings.box.fc_units = 128
+    weights = named_weights(build_model(settings))
+    return {
+        path: tuple(weight.shape)
+        for path, weight in weights.items()
+        if not path.startswith("loss_weights/")
+    }
+
+
+def widened(shapes: dict) -> dict:
+    """Shapes of the full-size model."""
+    narrow = {8, 16, 32, 64, 128, 256, 32 * 49}
+    return {
+        path: tuple(8 * n if n in narrow else n for n in shape)
+        for path, shape in shapes.items()
+    }
+
+
+def model_shapes(built_shapes, settings: ModelConfig) -> dict:
+    """Shapes of the model of these settings: the class layers are all that varies."""
+    deltas = 4 * (settings.num_classes + settings.box.background_row)
+    masks = settings.num_classes + settings.mask.background_channel
+    sizes = {"class_logits": settings.num_classes + 1}
+    sizes |= {"deltas": deltas, "predictor": masks}
+    return {
+        path: (*shape[:-1], sizes[path.split("/")[1]])
+        if path in CLASS_LAYERS
+        else shape
+        for path, shape in built_shapes.items()
+    }
+
+
+def settings_of(preset, format_name):
+    settings = preset().model
+    settings.num_classes = 90 if format_name == "torchvision" else 80
+    return settings
+
+
+def imported(
+    name,
+    built_shapes,
+    tmp_path,
+    change=lambda settings: None,
+    full_size=False,
+    **options,
+):
+    format_name, preset, write, file, shapes = FILES[name]
+    arrays = public_names.fill(shapes() if full_size else public_names.narrow(shapes()))
+    path = write(tmp_path / file, arrays)
+    settings = settings_of(preset, format_name)
+    change(settings)
+    built = widened(built_shapes) if full_size else built_shapes
+    plan = importer.plan_import(
+        format_name,
+        importer.read_source(format_name, path),
+        model_shapes(built, settings),
+        settings,
+        f"{format_name}:{path}",
+        **options,
+    )
+    return arrays, plan, settings
+
+
+@pytest.mark.parametrize(
+    "name, full_size",
+    [(name, False) for name in FILES] + [(name, True) for name in FULL_SIZE],
+)
+def test_a_file_is_loaded_whole_and_exported_equal(
+    name, full_size, built_shapes, tmp_path
+):
+    arrays, plan, settings = imported(name, built_shapes, tmp_path, full_size=full_size)
+    report = plan.report
+    trunk = "roi" not in " ".join(arrays) and "fastrcnn/fc6/W" not in arrays
+    wanted = [p for p in built_shapes if p.startswith("backbone/") or not trunk]
+    assert set(plan.values) == set(wanted) and not report.reset
+    assert all(not path.startswith("backbone/") for path in report.missing)
+    back = importer.export(FILES[name][0], plan.values, settings, like=arrays)
+    assert set(back) | set(report.skipped) >= set(arrays)
+    for key, value in back.items():
+        if FILES[name][0] == "keras_applications":
+            check_keras(arrays, key, value)
+        else:
+            np.testing.assert_array_equal(value, arrays[key], key)
+
+
+def check_keras(arrays, key, value):
+    """Equal, but that the bias of each convolution has gone into the mean after it."""
+    layer, weight = key.split("/")
+    if weight == "moving_mean":
+        conv = {"bn_conv1": "conv1"}.get(layer, layer.replace("_bn", "_conv"))
+        conv = "res" + conv[2:] if conv.startswith("bn") else conv
+        folded = arrays[key] - arrays[f"{conv}/bias"]
+        np.testing.assert_array_equal(value, folded, key)
+    elif weight == "bias":
+        assert not value.any()
+    elif weight == "moving_variance":  # shifted by the other epsilon and back
+        np.testing.assert_allclose(value, arrays[key], rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(value, arrays[key], key)
+
+
+@pytest.mark.parametrize(
+    "name, skipped",
+    [
+        ("torchvision released", set()),
+        ("torchvision ImageNet", {"fc.weight", "fc.bias"}),
+        ("detectron2 zoo", set()),
+        ("detectron2 MSRA", {"conv1_b", "fc1000_w", "fc1000_b"}),
+        ("tensorpack", set()),
+        ("tensorpack ImageNet", {"linear/W", "linear/b"}),
+        (
+            "maskrcnn_benchmark",
+            {f"rpn.anchor_generator.cell_anchors.{i}" for i in range(5)},
+        ),
+    ],
+)
+def test_what_has_no_place_is_listed_with_its_shape(
+    name, skipped, built_shapes, tmp_path
+):
+    arrays, plan, _ = imported(name, built_shapes, tmp_path)
+    found = {k for k in plan.report.skipped if not k.endswith("num_batches_tracked")}
+    assert found == skipped
+    for key in plan.report.skipped:
+        assert plan.report.skipped[key] == np.shape(arrays[key])
+    text = str(plan.report)
+    assert all(k in text or "times" in text for k in skipped)
+
+
+def test_weights_land_where_the_documentation_says(built_shapes, tmp_path):
+    theirs, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path)
+    ours = plan.values
+    name = "backbone.bottom_up.res3.0.shortcut.weight"
+    np.testing.assert_array_equal(
+        ours["backbone/res3_0/shortcut/kernel"][0, 0], theirs[name][:, :, 0, 0].T
+    )
+    logits = theirs["roi_heads.box_predictor.cls_score.weight"]
+    np.testing.assert_array_equal(
+        ours["box_head/class_logits/kernel"][:, 0], logits[80], "background is last"
+    )
+    np.testing.assert_array_equal(ours["box_head/class_logits/kernel"][:, 1], logits[0])
+    theirs, plan, _ = imported("maskrcnn_benchmark", built_shapes, tmp_path)
+    ours = plan.values
+    np.testing.assert_array_equal(
+        ours["neck/fpn_lateral2/kernel"][0, 0],
+        theirs["backbone.fpn.fpn_inner1.weight"][:, :, 0, 0].T,
+    )
+    np.testing.assert_array_equal(
+        ours["mask_head/predictor/bias"],
+        theirs["roi_heads.mask.predictor.mask_fcn_logits.bias"],
+    )
+    theirs, plan, _ = imported("tensorpack", built_shapes, tmp_path)
+    ours = plan.values
+    fc6 = theirs["fastrcnn/fc6/W"].reshape(32, 7, 7, 128)
+    np.testing.assert_array_equal(
+        ours["box_head/fc1/kernel"].reshape(7, 7, 32, 128)[1, 2, 3], fc6[3, 1, 2]
+    )
+    np.testing.assert_array_equal(
+        ours["backbone/res5_2/conv3/norm/moving_variance"],
+        theirs["group3/block2/conv3/bn/variance/EMA"],
+    )
+
+
+def test_folded_statistics_are_zero_and_one(built_shapes, tmp_path):
+    _, plan, _ = imported("detectron2 MSRA", built_shapes, tmp_path)
+    assert (plan.values["backbone/stem/norm/moving_mean"] == 0).all()
+    assert (plan.values["backbone/stem/norm/moving_variance"] == 1).all()
+    assert "106 statistics are not in the file" in str(plan.report)
+
+
+def test_keras_bias_and_epsilon_are_folded_exactly(built_shapes, tmp_path):
+    theirs, plan, settings = imported("keras_applications", built_shapes, tmp_path)
+    np.testing.assert_array_equal(
+        plan.values["backbone/stem/norm/moving_mean"],
+        theirs["conv1_bn/moving_mean"] - theirs["conv1_conv/bias"],
+    )
+    variance = plan.values["backbone/res2_0/shortcut/norm/moving_variance"]
+    np.testing.assert_allclose(
+        variance.astype(np.float64) + settings.backbone.norm_epsilon,
+        theirs["conv2_block1_0_bn/moving_variance"].astype(np.float64) + 1.001e-5,
+        rtol=1e-7,
+    )
+
+
+@pytest.mark.parametrize("name", ["torchvision ImageNet", "keras_applications"])
+def test_a_trunk_is_turned_to_the_input_of_the_model(name, built_shapes, tmp_path):
+    def other_input(settings):
+        settings.channel_order = {"rgb": "bgr", "bgr": "rgb"}[settings.channel_order]
+        settings.pixel_std = (2.0, 4.0, 8.0)
+
+    _, plain, before = imported(name, built_shapes, tmp_path)
+    _, turned, after = imported(name, built_shapes, tmp_path, other_input)
+    image = np.random.RandomState(0).standard_normal((7, 7, 3)).astype(np.float32)
+
+    def first_cell(plan, settings):
+        x = image / np.float32(settings.pixel_std)
+        x = x[..., ::-1] if settings.channel_order == "bgr" else x
+        return np.einsum("hwc,hwco->o", x, plan.values["backbone/stem/kernel"])
+
+    np.testing.assert_allclose(
+        first_cell(turned, after), first_cell(plain, before), rtol=1e-3, atol=1e-4
+    )
+    assert "first convolution turned from" in str(turned.report)
+    assert "first convolution scaled from" in str(turned.report)
+
+
+def test_coco_80_of_torchvision_90_are_chosen_by_their_ids(built_shapes, tmp_path):
+    def eighty(settings):
+        settings.num_classes = 80
+
+    theirs, plan, _ = imported("torchvision today", built_shapes, tmp_path, eighty)
+    bias = theirs["roi_heads.box_predictor.cls_score.bias"]
+    rows = [0, *coco().ids]
+    np.testing.assert_array_equal(plan.values["box_head/class_logits/bias"], bias[rows])
+    assert plan.report.class_map == coco() and not plan.report.reset
+
+
+@pytest.mark.parametrize("name", ["detectron2 zoo", "tensorpack", "maskrcnn_benchmark"])
+def test_another_number_of_classes_resets_just_the_class_layers(
+    name, built_shapes, tmp_path
+):
+    def one(settings):
+        settings.num_classes = 1
+
+    _, plan, settings = imported(name, built_shapes, tmp_path, one)
+    assert sorted(plan.report.reset) == sorted(CLASS_LAYERS)
+    assert set(plan.values) == set(built_shapes) - set(CLASS_LAYERS)
+    assert plan.report.class_map is None
+    for path in CLASS_LAYERS:
+        assert f"reset {path}: file [" in str(plan.report)
+
+
+def test_other_classes_of_the_same_number_reset_the_class_layers(
+    built_shapes, tmp_path
+):
+    others = ClassMap(tuple(range(80)), tuple(f"thing {i}" for i in range(80)))
+    _, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path, class_map=others)
+    assert sorted(plan.report.reset) == sorted(CLASS_LAYERS)
+    _, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path, class_map=coco())
+    assert not plan.report.reset and plan.report.class_map == coco()
+
+
+def test_detectors_remember_the_classes_of_coco(built_shapes, tmp_path):
+    _, plan, _ = imported("torchvision released", built_shapes, tmp_path)
+    assert plan.report.class_map == coco_by_id()
+    assert plan.report.class_map.names[11] == "N/A"
+    assert plan.report.class_map.names[12] == "stop sign"
+    assert coco().num_classes == 80 and coco().ids[-1] == 90
+
+
+def test_one_part_alone_can_be_loaded(built_shapes, tmp_path):
+    _, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path, part="backbone")
+    assert {path.split("/")[0] for path in plan.values} == {"backbone"}
+    assert "skipped proposal_generator.rpn_head.conv.weight" in str(plan.report)
+
+
+def test_settings_that_the_original_did_not_have_are_noted(built_shapes, tmp_path):
+    def change(settings):
+        settings.pool.aligned = False
+
+    _, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path, change)
+    assert "model.pool.aligned=False, trained with True" in str(plan.report)
+
+
+@pytest.mark.parametrize("name", importer.FORMATS)
+def test_presets_have_the_settings_of_the_originals(name):
+    for path, value in getattr(importer.FORMATS[name], "ORIGINAL", {}).items():
+        found = getattr(lineages, name)().model
+        for part in path.split("."):
+            found = getattr(found, part)
+        assert found == value, path
+
+
+# --- files that do not fit ----------------------------------------------------------
+
+
+def small(shapes):
+    return public_names.fill(public_names.narrow(shapes))
+
+
+def plan_of(arrays, built_shapes, format_name="detectron2", change=lambda s: None):
+    settings = settings_of(getattr(lineages, format_name, lineages.detectron2), "")
+    change(settings)
+    shapes = model_shapes(built_shapes, settings)
+    source = importer.Source(arrays, {})
+    return importer.plan_import(format_name, source, shapes, settings, "x.pkl")
+
+
+def test_a_deeper_trunk_is_named(built_shapes):
+    arrays = small(public_names.caffe2_trunk(101))
+    with pytest.raises(WeightsError, match=r"res4_6.*backbone/res4_6/conv1/kernel"):
+        plan_of(arrays, built_shapes)
+
+
+def test_a_shallower_trunk_is_named(built_shapes):
+    arrays = small(public_names.caffe2_trunk())
+    arrays = {k: v for k, v in arrays.items() if not k.startswith("res4_5")}
+    with pytest.raises(WeightsError, match="backbone/res4_5/.* is not in it"):
+        plan_of(arrays, built_shapes)
+
+
+def test_a_moved_stride_is_named(built_shapes):
+    arrays = small(public_names.caffe2_trunk())
+
+    def move(settings):
+        settings.backbone.stride_in_1x1 = False
+
+    with pytest.raises(WeightsError, match="set model.backbone.stride_in_1x1=true"):
+        plan_of(arrays, built_shapes, change=move)
+
+
+def test_the_right_format_is_guessed(built_shapes):
+    arrays = small(public_names.maskrcnn_benchmark())
+    with pytest.raises(WeightsError, match="it looks like maskrcnn_benchmark"):
+        plan_of(arrays, built_shapes, "detectron2")
+
+
+def test_another_width_is_named_with_both_shapes(built_shapes):
+    arrays = small(manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
+    name = "backbone.fpn_output3.weight"
+    for shape in ((32, 16, 3, 3), (32, 32)):
+        arrays[name] = np.zeros(shape, np.float32)
+        with pytest.raises(WeightsError) as error:
+            plan_of(arrays, built_shapes)
+        assert name in str(error.value) and str(list(shape)) in str(error.value)
+        assert "neck/fpn_output3/kernel [3, 3, 32, 32]" in str(error.value)
+
+
+def test_class_layers_that_disagree_are_named(built_shapes):
+    arrays = small(manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
+    arrays["roi_heads.mask_head.predictor.weight"] = np.zeros((7, 32, 1, 1))
+    with pytest.raises(WeightsError, match="disagree about the number of classes"):
+        plan_of(arrays, built_shapes)
+
+
+def test_numbers_that_are_not_finite_are_named(built_shapes):
+    arrays = small(manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
+    arrays["backbone.fpn_output3.bias"][3] = np.nan
+    with pytest.raises(WeightsError, match=r"fpn_output3.bias holds NaN"):
+        plan_of(arrays, built_shapes)
+
+
+def test_an_unknown_format_lists_the_known_ones():
+    with pytest.raises(WeightsError, match="caffe.*known: keras_applications, torch"):
+        importer.read_source("caffe", "x")

@@ -1,0 +1,104 @@
+"""What must hold between a weight file and a model, one clear sentence each."""
+
+import re
+
+import numpy as np
+
+from tfmask.weights.errors import WeightsError
+from tfmask.weights.layouts import ClassAxis
+
+
+def check_stride(dialect, shapes, settings, where):
+    """A trunk computes something else when its stride is moved."""
+    bottlenecks = any(re.match(r"backbone/res\d_\d+/conv3/", path) for path in shapes)
+    if dialect.trunk is None or not bottlenecks:
+        return
+    wanted = dialect.trunk.stride_in_1x1
+    if settings.backbone.stride_in_1x1 != wanted:
+        raise WeightsError(
+            f"{where}: trained with the stride on the {'1x1' if wanted else '3x3'} "
+            "convolution of each block; set "
+            f"model.backbone.stride_in_1x1={str(wanted).lower()}"
+        )
+
+
+def check_classes(rules, arrays, settings, where) -> bool:
+    """Whether the file's class layers have the model's number of classes."""
+    counts = {
+        name: rule.layout.num_classes(arrays[name])
+        for rule, name in rules.values()
+        if rule and isinstance(rule.layout, ClassAxis) and name in arrays
+        # A vector is the bias of a layer, which follows its kernel.
+        if arrays[name].ndim > 1
+    }
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise WeightsError(
+            f"{where}: its layers disagree about the number of classes: {found}; "
+            "expected one format and one class count throughout"
+        )
+    return all(count == settings.num_classes for count in counts.values())
+
+
+def check_complete(values, absent, where, settings):
+    """A part comes whole or not at all."""
+    parts = {path.split("/")[0] for path in values}
+    lost = [path for path in absent if path.split("/")[0] in parts]
+    if not values or lost:
+        example = (lost or absent or ["every weight"])[0]
+        raise WeightsError(
+            f"{where}: weights of another architecture: {example} is not in it "
+            f"({len(lost or absent)} are missing); use the recipe of the model that "
+            f"the weights belong to (this one: ResNet-{settings.backbone.depth}, norm "
+            f"{settings.backbone.norm})"
+        )
+
+
+def check_leftovers(dialect, skipped, shapes, values, where, part):
+    """An array that would fit a layer the model lacks belongs to another model."""
+    parts = {path.split("/")[0] for path in values}
+    foreign = {}
+    for name in skipped:
+        for rule in dialect.rules:
+            path = rule.path_of(name)
+            if path and path not in shapes and path.split("/")[0] in parts:
+                foreign[name] = path
+                break
+    if foreign:
+        name, path = next(iter(foreign.items()))
+        raise WeightsError(
+            f"{where}: weights of another architecture: {name} would be {path}, which "
+            f"the model does not have ({len(foreign)} such arrays); use the recipe of "
+            "the model that the weights belong to"
+        )
+
+
+def notes(module, source, dialect, settings, constants, has_heads) -> list[str]:
+    """What was turned on the way, and where the model differs from the original."""
+    found = []
+    if constants:
+        found.append(
+            f"{constants} statistics are not in the file, which has them in scale and "
+            "offset: 0 and 1"
+        )
+    trunk = dialect.trunk
+    if trunk and trunk.channel_order != settings.channel_order:
+        found.append(
+            f"first convolution turned from {trunk.channel_order} to "
+            f"{settings.channel_order}"
+        )
+    if trunk and not np.allclose(trunk.pixel_std, settings.pixel_std):
+        found.append(
+            f"first convolution scaled from pixel_std {trunk.pixel_std} to "
+            f"{settings.pixel_std}"
+        )
+    for path, original in getattr(module, "ORIGINAL", {}).items() if has_heads else ():
+        value = settings
+        for name in path.split("."):
+            value = getattr(value, name)
+        if value != original:
+            found.append(f"model.{path}={value}, trained with {original}")
+    if source.extras:
+        listed = ", ".join(f"{k} ({v})" for k, v in list(source.extras.items())[:12])
+        found.append(f"not weights, left out: {listed}")
+    return found

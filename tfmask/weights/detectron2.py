@@ -1,0 +1,153 @@
+"""Names of Detectron2: its detectors, and the ImageNet trunks that it starts from."""
+
+from tfmask.config import ModelConfig
+from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
+from tfmask.weights.rules import (
+    Dialect,
+    Rule,
+    Trunk,
+    class_layers,
+    layer_rules,
+    norm_rules,
+    stem_layout,
+)
+
+# The residual networks that MSRA released for Caffe, as Detectron repacked them.
+MSRA = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
+
+ORIGINAL = {
+    "channel_order": "bgr",
+    "inclusive_boxes": False,
+    "anchors.rounding": "none",
+    "rpn.min_size": 0.0,
+    "pool.aligned": True,
+    "pool.sampling_ratio": 0,
+    "box.background_row": False,
+    "mask.background_channel": False,
+}
+
+
+def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
+    """ResNet; `prefix` is `backbone.bottom_up.` in a detector, empty in a trunk."""
+    block = "backbone/res{stage}_{block}/{conv}"
+    theirs = prefix + "res{stage}.{block}.{conv}."
+    return (
+        Rule("backbone/stem/kernel", prefix + "stem.conv1.weight", TORCH_CONV),
+        *norm_rules(
+            "backbone/stem", prefix + "stem.conv1.norm.{stat}", {}, settings, 1e-5
+        ),
+        Rule(block + "/kernel", theirs + "weight", TORCH_CONV),
+        *norm_rules(block, theirs + "norm.{stat}", {}, settings, 1e-5),
+    )
+
+
+def caffe2_backbone(settings: ModelConfig, epsilon: float = 1e-5) -> tuple[Rule, ...]:
+    """ResNet under Caffe2's names, with the statistics folded into scale and offset."""
+    branches = {
+        "conv1": "branch2a",
+        "conv2": "branch2b",
+        "conv3": "branch2c",
+        "shortcut": "branch1",
+    }
+    block, theirs = "backbone/res{stage}_{block}/{conv}", "res{stage}_{block}_{conv}_"
+    # Networks with group normalisation come from another training, under this name.
+    norm = "gn" if settings.backbone.norm == "gn" else "bn"
+    stem = "conv1_gn" if norm == "gn" else "res_conv1_bn"
+    words = {"conv": branches}
+    stats = {"gamma": "s", "beta": "b"}
+    return (
+        Rule(
+            "backbone/stem/kernel", "conv1_w", stem_layout(TORCH_CONV, settings, MSRA)
+        ),
+        *norm_rules("backbone/stem", stem + "_{stat}", {}, settings, epsilon, stats),
+        Rule(block + "/kernel", theirs + "w", TORCH_CONV, words),
+        *norm_rules(block, theirs + norm + "_{stat}", words, settings, epsilon, stats),
+    )
+
+
+def neck() -> tuple[Rule, ...]:
+    """Feature pyramid, with or without normalisation."""
+    layer, theirs = "neck/fpn_{kind}{level}", "backbone.fpn_{kind}{level}."
+    return (
+        *layer_rules(layer, theirs + "{what}", TORCH_CONV),
+        *norm_rules(layer, theirs + "norm.{stat}", {}, None, 1e-5),
+    )
+
+
+def rpn_head() -> tuple[Rule, ...]:
+    """Proposal head."""
+    names = {
+        "conv": "conv",
+        "objectness": "objectness_logits",
+        "deltas": "anchor_deltas",
+    }
+    theirs = "proposal_generator.rpn_head.{layer}.{what}"
+    return layer_rules("rpn_head/{layer}", theirs, TORCH_CONV, words={"layer": names})
+
+
+def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
+    """Box head; the background is the last class and has no box."""
+    hidden, predictor = "roi_heads.box_head.", "roi_heads.box_predictor."
+    flat = FlatRoI(settings.box.pool_size, TORCH_DENSE)
+    return (
+        *layer_rules("box_head/fc1", hidden + "fc1.{what}", flat),
+        *layer_rules("box_head/fc{index}", hidden + "fc{index}.{what}", TORCH_DENSE),
+        *layer_rules(
+            "box_head/class_logits",
+            predictor + "cls_score.{what}",
+            classes["class_logits"](TORCH_DENSE),
+            classes["class_logits"](SAME),
+        ),
+        *layer_rules(
+            "box_head/deltas",
+            predictor + "bbox_pred.{what}",
+            classes["deltas"](TORCH_DENSE),
+            classes["deltas"](SAME),
+        ),
+    )
+
+
+def mask_head(classes) -> tuple[Rule, ...]:
+    """Mask head."""
+    theirs = "roi_heads.mask_head."
+    return (
+        *layer_rules(
+            "mask_head/mask_fcn{index}", theirs + "mask_fcn{index}.{what}", TORCH_CONV
+        ),
+        *layer_rules("mask_head/deconv", theirs + "deconv.{what}", TORCH_CONV),
+        *layer_rules(
+            "mask_head/predictor",
+            theirs + "predictor.{what}",
+            classes["predictor"](TORCH_CONV),
+            classes["predictor"](SAME),
+        ),
+    )
+
+
+def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
+    """Detector, ImageNet trunk under Detectron2's names, and under Caffe2's."""
+    classes = class_layers(settings, "last", "none", "none")
+    detector = (
+        *backbone("backbone.bottom_up.", settings),
+        *neck(),
+        *rpn_head(),
+        *box_head(settings, classes),
+        *mask_head(classes),
+    )
+    buffers = r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*"
+    buffers += r"|.*\.num_batches_tracked"
+    return (
+        Dialect("detector", detector, buffers),
+        Dialect(
+            "ImageNet trunk",
+            backbone("", settings),
+            r".*\.num_batches_tracked|stem\.fc\..*|linear\..*",
+        ),
+        # Caffe's first convolution has a bias that neither Detectron uses.
+        Dialect(
+            "Caffe2 trunk",
+            caffe2_backbone(settings),
+            r"fc1000_.*|conv1_b|pred_.*",
+            MSRA,
+        ),
+    )

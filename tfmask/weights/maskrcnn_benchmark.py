@@ -1,0 +1,61 @@
+"""Names of maskrcnn-benchmark's detectors."""
+
+from tfmask.config import ModelConfig
+from tfmask.weights.detectron2 import MSRA, caffe2_backbone
+from tfmask.weights.layouts import TORCH_CONV
+from tfmask.weights.rules import Dialect, Rule, class_layers, layer_rules
+from tfmask.weights.torchvision import backbone, box_head, mask_head, rpn_head
+
+ORIGINAL = {
+    "channel_order": "bgr",
+    "inclusive_boxes": True,
+    "backbone.norm_epsilon": 0.0,
+    "anchors.rounding": "legacy",
+    "rpn.min_size": 0.0,
+    "pool.aligned": False,
+    "pool.sampling_ratio": 2,
+    "box.background_row": True,
+    "mask.background_channel": True,
+}
+
+
+def neck() -> tuple[Rule, ...]:
+    """Feature pyramid; level 1 is the finest."""
+    words = {
+        "kind": {"lateral": "inner", "output": "layer"},
+        "level": {"2": "1", "3": "2", "4": "3", "5": "4"},
+    }
+    theirs = "backbone.fpn.fpn_{kind}{level}.{what}"
+    return layer_rules("neck/fpn_{kind}{level}", theirs, TORCH_CONV, words=words)
+
+
+def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
+    """Detector, and the Caffe2 trunk that its training starts from."""
+    classes = class_layers(settings, "first", "first", "first")
+    rules = (
+        # Their frozen normalisation adds no epsilon.
+        *backbone("backbone.body.", settings, None, "stem.", epsilon=0.0),
+        *neck(),
+        *rpn_head("conv"),
+        *box_head(
+            "roi_heads.box.feature_extractor.",
+            "roi_heads.box.predictor.",
+            settings,
+            classes,
+        ),
+        *mask_head(
+            "roi_heads.mask.feature_extractor.mask_fcn{index}.{what}",
+            {},
+            "roi_heads.mask.predictor.",
+            classes,
+        ),
+    )
+    return (
+        Dialect("detector", rules, r"rpn\.anchor_generator\..*"),
+        Dialect(
+            "Caffe2 trunk",
+            caffe2_backbone(settings, 0.0),
+            r"fc1000_.*|conv1_b|pred_.*",
+            MSRA,
+        ),
+    )

@@ -1,0 +1,190 @@
+"""Tables that pair our weight paths with another program's names.
+
+A rule holds two patterns with the same placeholders, for example
+
+    Rule("neck/fpn_lateral{level}/kernel", "backbone.fpn_lateral{level}.weight", CONV)
+
+and reads in both directions: import looks names up from paths, export writes them, and
+a name that is left over is translated back to say what the model lacks. A part of
+another architecture adds its rules to the table of its part.
+"""
+
+import functools
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tfmask.config import ModelConfig
+from tfmask.weights.layouts import SAME, ClassAxis, Shift, Stem
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_NUMBER, _WORD = r"\d+", "[^/]+?"
+_NUMBERS = ("stage", "block", "level", "index")
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One line of a table.
+
+    Args:
+      ours: pattern of our path, `{name}` for a varying stretch without a slash; stage,
+        block, level and index stand for numbers.
+      theirs: pattern of the name, with the same placeholders; empty for a weight that
+        the other program does not store.
+      layout: see layouts.py.
+      words: placeholder -> {our word: their word}; other words do not match.
+      constant: the value of a weight that is not stored.
+    """
+
+    ours: str
+    theirs: str
+    layout: object = SAME
+    words: dict = field(default_factory=dict)
+    constant: float | None = None
+
+    def name_of(self, path: str) -> str | None:
+        """Their name of our path, or None if the rule is about other paths."""
+        return self._translate(path, self.ours, self.theirs, self.words)
+
+    def path_of(self, name: str) -> str | None:
+        """Our path of their name."""
+        if not self.theirs:
+            return None
+        return self._translate(name, self.theirs, self.ours, self._backwards)
+
+    @functools.cached_property
+    def _backwards(self):
+        return {
+            place: {theirs: ours for ours, theirs in pairs.items()}
+            for place, pairs in self.words.items()
+        }
+
+    def _translate(self, text, source, target, words):
+        found = _pattern(source).fullmatch(text)
+        if not found:
+            return None
+        values = found.groupdict()
+        for place, pairs in words.items():
+            if values.get(place) not in pairs:
+                return None
+            values[place] = pairs[values[place]]
+        return _PLACE.sub(lambda place: values[place[1]], target)
+
+
+@functools.cache
+def _pattern(template: str):
+    parts = _PLACE.split(template)  # text and placeholder names in turn
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = f"(?P<{part}>{_NUMBER if part in _NUMBERS else _WORD})"
+        else:
+            parts[i] = re.escape(part)
+    return re.compile("".join(parts))
+
+
+class Trunk(NamedTuple):
+    """What an ImageNet trunk was trained with."""
+
+    channel_order: str
+    pixel_std: tuple[float, float, float]  # R, G, B
+    stride_in_1x1: bool
+
+
+class Dialect(NamedTuple):
+    """One set of names that files of a format come with."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    # Names without a meaning for us: counters, buffers, the ImageNet classifier.
+    ignored: str = r"(?!)"
+    trunk: Trunk | None = None  # None: as the configuration says
+
+
+# What PyTorch calls the four vectors of a normalisation.
+TORCH_NORM = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+TORCH_LAYER = {"kernel": "weight", "bias": "bias"}
+
+
+def norm_rules(ours, theirs, words, settings, epsilon, names=TORCH_NORM):
+    """The rules of one normalisation.
+
+    Args:
+      ours: path of the layer that holds it.
+      theirs: its pattern, with `{stat}` for the name of the vector.
+      words: see Rule.
+      settings: of the model; None where the model's epsilon is not configurable.
+      epsilon: what they add to the variance.
+      names: our vector -> their name. Statistics that they do not store are 0 and 1.
+    """
+    shift = epsilon - (settings.backbone.norm_epsilon if settings else epsilon)
+    rules = []
+    for stat, constant in (
+        ("gamma", None),
+        ("beta", None),
+        ("moving_mean", 0.0),
+        ("moving_variance", 1.0 + shift),
+    ):
+        path = f"{ours}/norm/{stat}"
+        if stat in names:
+            layout = Shift(shift) if stat == "moving_variance" else SAME
+            template = theirs.replace("{stat}", names[stat])
+            rules.append(Rule(path, template, layout, words))
+        else:
+            rules.append(Rule(path, "", SAME, {}, constant))
+    return tuple(rules)
+
+
+def layer_rules(ours, theirs, kernel, bias=SAME, words=None, names=TORCH_LAYER):
+    """Kernel and bias of one layer; `{what}` in `theirs` is the weight's name."""
+    return (
+        Rule(
+            f"{ours}/kernel",
+            theirs.replace("{what}", names["kernel"]),
+            kernel,
+            words or {},
+        ),
+        Rule(
+            f"{ours}/bias", theirs.replace("{what}", names["bias"]), bias, words or {}
+        ),
+    )
+
+
+def class_layers(settings: ModelConfig, scores, deltas, masks, keep=(), of=0) -> dict:
+    """Makes the layouts of the three layers whose outputs belong to classes.
+
+    Args:
+      settings: says where our background is.
+      scores, deltas, masks: where theirs is: `first`, `last` or `none`.
+      keep, of: see layouts.ClassAxis.
+
+    Returns:
+      Name of the layer -> function from a base layout to the layer's layout.
+    """
+    ours_deltas = "first" if settings.box.background_row else "none"
+    ours_masks = "first" if settings.mask.background_channel else "none"
+
+    def delta_axis(base):
+        if settings.box.class_agnostic:
+            return base
+        return ClassAxis(base, deltas, ours_deltas, 4, keep, of)
+
+    return {
+        "class_logits": lambda base: ClassAxis(base, scores, "first", 1, keep, of),
+        "deltas": delta_axis,
+        "predictor": lambda base: ClassAxis(base, masks, ours_masks, 1, keep, of),
+    }
+
+
+def stem_layout(base, settings: ModelConfig, trunk: Trunk | None):
+    """The first convolution, turned to the model's channel order and pixel scale."""
+    if trunk is None:
+        return base
+    scale = tuple(a / b for a, b in zip(settings.pixel_std, trunk.pixel_std))
+    if settings.channel_order == "bgr":
+        scale = scale[::-1]
+    return Stem(base, settings.channel_order != trunk.channel_order, scale)

@@ -1,0 +1,113 @@
+"""Names of Tensorpack's `examples/FasterRCNN`, and of its ImageNet ResNets.
+
+Tensorpack trains in NCHW but stores TensorFlow's kernels, so that only the first dense
+layer of the box head has to be turned.
+"""
+
+from tfmask.config import ModelConfig
+from tfmask.weights.layouts import SAME, FlatRoI
+from tfmask.weights.rules import (
+    Dialect,
+    Rule,
+    Trunk,
+    class_layers,
+    layer_rules,
+    norm_rules,
+    stem_layout,
+)
+
+_LAYER = {"kernel": "W", "bias": "b"}
+_NORM = {
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "mean/EMA",
+    "moving_variance": "variance/EMA",
+}
+_GROUPS = {"2": "0", "3": "1", "4": "2", "5": "3"}
+# The AlignPadding models; those without it pad like TensorFlow and have other weights.
+TRUNK = Trunk("bgr", (58.395, 57.12, 57.375), stride_in_1x1=False)
+
+ORIGINAL = {
+    "channel_order": "bgr",
+    "inclusive_boxes": False,
+    "anchors.rounding": "none",
+    "rpn.min_size": 0.0,
+    "pool.aligned": True,
+    "pool.sampling_ratio": 2,
+    "box.background_row": True,
+    "mask.background_channel": False,
+}
+
+
+def backbone(settings: ModelConfig) -> tuple[Rule, ...]:
+    """ResNet."""
+    block = "backbone/res{stage}_{block}/{conv}"
+    theirs = "group{stage}/block{block}/{conv}/"
+    convs = {"conv1": "conv1", "conv2": "conv2", "conv3": "conv3"}
+    words = {"stage": _GROUPS, "conv": convs | {"shortcut": "convshortcut"}}
+    return (
+        Rule("backbone/stem/kernel", "conv0/W", stem_layout(SAME, settings, TRUNK)),
+        *norm_rules("backbone/stem", "conv0/bn/{stat}", {}, settings, 1e-5, _NORM),
+        Rule(block + "/kernel", theirs + "W", SAME, words),
+        *norm_rules(block, theirs + "bn/{stat}", words, settings, 1e-5, _NORM),
+    )
+
+
+def neck() -> tuple[Rule, ...]:
+    """Feature pyramid."""
+    return (
+        *_layer("neck/fpn_lateral{level}", "fpn/lateral_1x1_c{level}"),
+        *_layer("neck/fpn_output{level}", "fpn/posthoc_3x3_p{level}"),
+    )
+
+
+def rpn_head() -> tuple[Rule, ...]:
+    """Proposal head."""
+    return (
+        *_layer("rpn_head/conv", "rpn/conv0"),
+        *_layer("rpn_head/objectness", "rpn/class"),
+        *_layer("rpn_head/deltas", "rpn/box"),
+    )
+
+
+def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
+    """Box head; the background is class 0 and has a box that nothing uses."""
+    logits, deltas = classes["class_logits"](SAME), classes["deltas"](SAME)
+    return (
+        *_layer(
+            "box_head/fc1", "fastrcnn/fc6", FlatRoI(settings.box.pool_size, SAME), SAME
+        ),
+        *_layer("box_head/fc2", "fastrcnn/fc7"),
+        *_layer("box_head/class_logits", "fastrcnn/outputs/class", logits, logits),
+        *_layer("box_head/deltas", "fastrcnn/outputs/box", deltas, deltas),
+    )
+
+
+def mask_head(classes) -> tuple[Rule, ...]:
+    """Mask head."""
+    masks = classes["predictor"](SAME)
+    index = {"index": {str(i): str(i - 1) for i in range(1, 9)}}
+    return (
+        *_layer("mask_head/mask_fcn{index}", "maskrcnn/fcn{index}", words=index),
+        *_layer("mask_head/deconv", "maskrcnn/deconv"),
+        *_layer("mask_head/predictor", "maskrcnn/conv", masks, masks),
+    )
+
+
+def _layer(ours, theirs, kernel=SAME, bias=SAME, words=None):
+    return layer_rules(ours, theirs + "/{what}", kernel, bias, words, _LAYER)
+
+
+def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
+    """Detector, and ImageNet trunk, which has the same names without heads."""
+    classes = class_layers(settings, "first", "first", "none")
+    body = backbone(settings)
+    detector = (
+        *body,
+        *neck(),
+        *rpn_head(),
+        *box_head(settings, classes),
+        *mask_head(classes),
+    )
+    ignored = r"global_step|learning_rate|linear/[Wb]|.*/AccumGrad|.*/Momentum"
+    return (Dialect("detector or ImageNet trunk", detector, ignored, TRUNK),)
