@@ -1,0 +1,109 @@
+# Every target sets up the environment that it needs; a second call does nothing again.
+#
+#   make demo         generate data, train, resume, evaluate, draw: see runs/demo
+#   make test         the tests, default line: TensorFlow 2.21, Keras 3, Python 3.11+
+#   make test-addons  the tests, addons line: TensorFlow 2.15, Keras 2.15, Python 3.10-3.11
+#   make test-slow    the long tests, default line
+#   make bench        the benchmarks; make compare: beside TensorFlow Model Garden
+#   make lint         ruff check and format
+#   make lock         resolve requirements/*.in anew (needs uv)
+#
+# Another interpreter: make test PYTHON=/path/to/python3.11
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+CURRENT := .venv
+ADDONS := .venv-addons
+GARDEN := .venv-garden
+PIP_OPTIONS := --quiet --no-input --disable-pip-version-check
+
+.PHONY: demo test test-addons test-slow bench compare garden lint format lock clean
+.DELETE_ON_ERROR:
+
+demo: $(CURRENT)/ready
+	$(CURRENT)/bin/tfmask demo --output runs/demo
+
+test: $(CURRENT)/ready
+	$(CURRENT)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-addons: $(ADDONS)/ready
+	$(ADDONS)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(CURRENT)/ready
+	$(CURRENT)/bin/python -m pytest -m slow $(PYTEST_ARGS)
+
+bench: $(CURRENT)/ready
+	$(CURRENT)/bin/python benchmarks/startup.py
+	$(CURRENT)/bin/python benchmarks/input_pipeline.py
+	$(CURRENT)/bin/python benchmarks/inference.py
+	$(CURRENT)/bin/python benchmarks/training_step.py
+
+compare: $(CURRENT)/ready $(GARDEN)/ready
+	$(CURRENT)/bin/python benchmarks/compare.py --garden $(GARDEN)/bin/python
+
+garden: $(GARDEN)/ready
+
+lint: $(CURRENT)/ready
+	$(CURRENT)/bin/ruff check .
+	$(CURRENT)/bin/ruff format --check .
+
+format: $(CURRENT)/ready
+	$(CURRENT)/bin/ruff check --fix .
+	$(CURRENT)/bin/ruff format .
+
+# --- environments ---------------------------------------------------------------------
+
+# $(call require_python,CONDITION ON v,WHAT IS EXPECTED)
+define require_python
+@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not ($(1)))' || { \
+  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): expected Python $(2);" \
+    "choose it with make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
+endef
+
+# $(call install_lock,FOLDER,LOCK FILE)
+define install_lock
+@echo "setting up $(1) from $(2); this takes a minute or two"
+@$(PYTHON) -m venv --clear $(1)
+@$(1)/bin/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(2)
+@touch $@
+endef
+
+# setuptools is in the locks, so nothing is fetched to build the package itself.
+define install_package
+@$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e .
+@touch $@
+endef
+
+$(CURRENT)/locked: requirements/current.lock
+	$(call require_python,v >= (3$(comma) 11),3.11 or newer)
+	$(call install_lock,$(CURRENT),requirements/current.lock)
+
+$(ADDONS)/locked: requirements/addons.lock
+	$(call require_python,(3$(comma) 10) <= v <= (3$(comma) 11),3.10 or 3.11)
+	$(call install_lock,$(ADDONS),requirements/addons.lock)
+
+$(GARDEN)/ready: requirements/garden.lock
+	$(call require_python,(3$(comma) 11) <= v <= (3$(comma) 12),3.11 or 3.12)
+	$(call install_lock,$(GARDEN),requirements/garden.lock)
+
+$(CURRENT)/ready: $(CURRENT)/locked setup.py pyproject.toml
+	$(install_package)
+
+$(ADDONS)/ready: $(ADDONS)/locked setup.py pyproject.toml
+	$(install_package)
+
+comma := ,
+
+# --- upkeep ---------------------------------------------------------------------------
+
+UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --upgrade \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock:
+	$(UV_COMPILE) --python-version 3.11 requirements/current.in -o requirements/current.lock
+	$(UV_COMPILE) --python-version 3.10 requirements/addons.in -o requirements/addons.lock
+	$(UV_COMPILE) --python-version 3.11 requirements/garden.in -o requirements/garden.lock
+
+clean:
+	rm -rf $(CURRENT) $(ADDONS) $(GARDEN) build dist *.egg-info runs/demo runs/ci

@@ -1,0 +1,55 @@
+"""Package metadata. The settings of the tools stand in ruff.toml and pytest.ini."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "tfmask" / "__init__.py").read_text(), re.M
+).group(1)
+
+# The recipes lie in configs/ at the top of a checkout and are installed as the package
+# tfmask.configs.
+RECIPES = ["tfmask.configs"] + [
+    f"tfmask.configs.{name}" for name in find_packages("configs")
+]
+
+setup(
+    name="tfmask",
+    version=VERSION,
+    description="Instance segmentation for TensorFlow and Keras",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["tfmask", "tfmask.*"], exclude=["tfmask.configs*"])
+    + RECIPES,
+    package_dir={"tfmask.configs": "configs"},
+    entry_points={"console_scripts": ["tfmask = tfmask.cli:main"]},
+    # Both TensorFlow lines fit: 2.15.1 with Keras 2.15, and up to 2.21 with Keras 3.
+    # The headless OpenCV needs no display libraries; it must not be installed beside
+    # opencv-python, because both are the module cv2.
+    install_requires=[
+        "tensorflow>=2.15.1,<2.22",
+        "keras>=2.15,<4",
+        "numpy>=1.26",
+        "h5py>=3.10",
+        "pycocotools>=2.0.8",
+        "opencv-python-headless>=4.8",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
+        "addons": [
+            "tensorflow==2.15.1",
+            "keras==2.15.0",
+            "tensorflow-addons==0.23.0",
+            "numpy<2",
+            "opencv-python-headless<4.12",
+        ],
+        "tensorboard": ["tensorboard"],
+        "dev": ["pytest", "ruff", "faster-coco-eval", "setuptools", "wheel"],
+    },
+)

@@ -1,0 +1,331 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfmask.cli import main, parser
+from tfmask.cli.settings import read_config
+from tfmask.config import ConfigError, load_config, to_dict
+from tfmask.data.errors import DataError
+from tfmask.data.synthetic import write_dataset
+from tfmask.structures import ClassMap
+from tfmask.training import errors, trainer
+
+RECIPE = "demo/shapes"
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Calls of the trainer, which is replaced."""
+    found = []
+
+    def train(config, resume=False, log=print):
+        found.append((config, resume))
+        return {}
+
+    monkeypatch.setattr(trainer, "train", train)
+    return found
+
+
+def failing(monkeypatch, error):
+    def train(config, resume=False, log=print):
+        raise error
+
+    monkeypatch.setattr(trainer, "train", train)
+
+
+def test_train_hands_over_the_resolved_configuration(calls):
+    arguments = ["train", RECIPE, "train.steps=7", "--resume", "data.train=x"]
+    assert main([*arguments, "--output", "runs/y"]) == 0
+    config, resume = calls[0]
+    assert (config.train.steps, config.data.train) == (7, "x")
+    assert config.train.output == "runs/y"
+    assert resume
+
+
+def test_scripts_are_the_commands(calls, monkeypatch):
+    root = Path(__file__).parent.parent
+    for script, word in (("train.py", "CONFIG"), ("evaluate.py", "--load")):
+        done = subprocess.run(
+            [sys.executable, root / script, "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["fly"],
+        ["train"],
+        ["train", RECIPE, "--reusme"],
+        ["train", RECIPE, "data.train=x", "--resume", "stray"],
+        ["evaluate", RECIPE],
+        ["predict", RECIPE, "a.png", "--load", "x"],
+        ["predict", RECIPE, "a.png", "--load", "x", "--out", "o", "--threshold", "7"],
+        ["validate", "a.json", "--exif", "never"],
+        ["convert", "a.pkl", "--config", RECIPE, "--out", "o"],
+    ],
+)
+def test_wrong_usage_ends_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert "usage: tfmask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["train", "demo/shape", "data.train=x"], "demo/shapes"),
+        (["train", RECIPE], "data.train: expected"),
+        (["train", RECIPE, "data.train=x", "train.stebs=3"], "train.steps"),
+        (["train", RECIPE, "data.train=x", "train.steps=x"], "expected int"),
+        (["evaluate", RECIPE, "--load", "x"], "data.val: expected"),
+        (["evaluate", "no/such.json", "--load", "x"], "cannot be read"),
+    ],
+)
+def test_wrong_configuration_is_one_line_and_ends_with_2(argv, part, capsys):
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tfmask: ")
+    assert part in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError("a.json: no image is usable"),
+        errors.NonFiniteLossError("mask loss is nan, images 3, 4"),
+        errors.RunFolderError("runs/x: holds checkpoints already"),
+        errors.CheckpointError("runs/x: disk full"),
+        errors.ClassMapError("other classes"),
+        PermissionError(13, "Permission denied", "runs/x"),
+    ],
+)
+def test_failure_of_the_work_is_one_line_and_ends_with_1(monkeypatch, capsys, error):
+    failing(monkeypatch, error)
+    assert main(["train", RECIPE, "data.train=x"]) == 1
+    said = capsys.readouterr().err
+    assert said == f"tfmask: {error}\n"
+
+
+def test_traceback_on_demand(monkeypatch):
+    failing(monkeypatch, DataError("bad"))
+    monkeypatch.setenv("TFMASK_TRACEBACK", "1")
+    with pytest.raises(DataError):
+        main(["train", RECIPE, "data.train=x"])
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
+    failing(monkeypatch, ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        main(["train", RECIPE, "data.train=x"])
+
+
+def test_ctrl_c_ends_with_130(monkeypatch):
+    failing(monkeypatch, KeyboardInterrupt())
+    assert main(["train", RECIPE, "data.train=x"]) == 130
+
+
+def test_interrupted_training_ends_with_the_code_of_the_signal(monkeypatch):
+    failing(monkeypatch, errors.TrainingInterrupted(signal.SIGTERM, 12))
+    with pytest.raises(SystemExit) as caught:
+        main(["train", RECIPE, "data.train=x"])
+    assert caught.value.code == 143
+
+
+def test_sigterm_ends_a_command_with_143(tmp_path):
+    fifo = tmp_path / "annotations.json"
+    os.mkfifo(fifo)  # reading it waits for ever
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfmask", "validate", str(fifo)], stderr=subprocess.PIPE
+    )
+    with open(fifo, "w"):  # returns when the command reads
+        time.sleep(0.1)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert b"Traceback" not in said
+
+
+def test_closed_output_is_no_failure_to_talk_about(tmp_path):
+    write_dataset(tmp_path, 1, size=64)
+    done = subprocess.run(
+        f"{sys.executable} -m tfmask recipes | true; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Broken pipe" not in done.stderr
+
+
+def test_dry_run_prints_settings_and_parameters(calls, capsys):
+    arguments = ["mask_rcnn/detectron2_r50", "--dry-run", "train.steps=3"]
+    assert main(["train", *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "train.steps=3\n" in said
+    assert "80 classes (assumed" in said
+    assert "44,343,216" in said
+    assert not calls
+
+
+def test_dry_run_takes_the_classes_of_the_data(calls, capsys, tmp_path):
+    write_dataset(tmp_path, 2, size=64)
+    assert main(["train", RECIPE, "--dry-run", f"data.train={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert "parameters, 6 classes (data.train)" in said
+    assert "model.num_classes=6\n" in said
+
+
+def test_overrides_may_stand_on_both_sides_of_options():
+    argv = ["train", RECIPE, "a=1", "--resume", "b=2", "--output", "x", "c=3"]
+    options = parser.parse(argv)
+    assert sorted(options.overrides) == ["a=1", "b=2", "c=3"]
+    assert options.output == "x"
+
+
+def test_configuration_of_a_run_can_be_used_again(tmp_path):
+    config = load_config(RECIPE)
+    config.train.steps = 77
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(to_dict(config)))
+    assert read_config(str(path), []) == config
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"model": 3}', '{"modle": {}}'])
+def test_broken_config_json_is_a_configuration_error(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError):
+        read_config(str(path), [])
+
+
+def test_recipes_lists_published_figures(capsys):
+    assert main(["recipes"]) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert "mask/AP 34.2" in lines["mask_rcnn/maskrcnn_benchmark_r50"]
+    assert lines["demo/shapes"] == "-"
+
+
+# --- validate -------------------------------------------------------------------------
+
+
+def test_validate_of_good_data(tmp_path, capsys):
+    write_dataset(tmp_path, 3, size=64)
+    assert main(["validate", str(tmp_path), "--strict"]) == 0
+    assert "0 errors" in capsys.readouterr().out
+
+
+def test_validate_lists_ids_and_fails_only_with_strict(tmp_path, capsys):
+    path = write_dataset(tmp_path, 3, seed=1, size=96)
+    content = json.loads(path.read_text())
+    content["annotations"][0]["category_id"] = 999
+    path.write_text(json.dumps(content))
+    assert main(["validate", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "annotation 1" in said
+    assert "1 errors" in said
+    assert main(["validate", str(path), "--strict"]) == 1
+
+
+def test_validate_of_a_missing_file(tmp_path, capsys):
+    assert main(["validate", str(tmp_path / "none.json"), "--strict"]) == 1
+    assert "none.json" in capsys.readouterr().out
+
+
+# --- a model, end to end --------------------------------------------------------------
+
+SMALL = [
+    "model.backbone.width=8",
+    "model.neck.channels=8",
+    "model.rpn.channels=8",
+    "model.mask.channels=8",
+    "model.box.fc_units=8",
+    "data.eval_short_side=64",
+    "data.eval_max_side=96",
+    "model.postprocess.score_threshold=0",
+    "model.postprocess.max_detections=5",
+]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A weight file of a tiny random model that knows the classes of the shapes."""
+    from tfmask.data.synthetic import CATEGORY_IDS, CLASSES
+    from tfmask.models.build import build_model
+    from tfmask.training import weight_files
+
+    config = read_config(RECIPE, [*SMALL, "model.num_classes=6"])
+    path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
+    classes = ClassMap(CATEGORY_IDS, CLASSES)
+    model = build_model(config.model)
+    weight_files.write(
+        path, weight_files.model_weights(model), classes, to_dict(config)
+    )
+    return str(path)
+
+
+def test_evaluate_writes_results_with_the_ids_of_the_data(weights, tmp_path, capsys):
+    write_dataset(tmp_path, 2, seed=3, size=64)
+    results, metrics = tmp_path / "results.json", tmp_path / "metrics.json"
+    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
+    arguments += ["--results", str(results), "--metrics", str(metrics)]
+    assert main(arguments) == 0
+    assert "mask" in capsys.readouterr().out
+    found = json.loads(results.read_text())
+    assert {r["image_id"] for r in found} <= {1, 2}
+    assert {r["category_id"] for r in found} <= {1, 2, 5, 9, 12, 30}
+    assert "mask/AP" in json.loads(metrics.read_text())["figures"]
+
+
+def test_evaluate_refuses_data_with_other_classes(weights, tmp_path, capsys):
+    path = write_dataset(tmp_path, 2, seed=3, size=64)
+    content = json.loads(path.read_text())
+    content["categories"][0]["name"] = "moon"
+    path.write_text(json.dumps(content))
+    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
+    assert main(arguments) == 1
+    assert "moon" in capsys.readouterr().err
+
+
+def test_predict_writes_an_overlay_for_every_image(weights, tmp_path):
+    write_dataset(tmp_path / "data", 2, seed=3, size=64)
+    arguments = ["predict", RECIPE, str(tmp_path / "data" / "images")]
+    arguments += ["--load", weights, "--out", str(tmp_path / "out"), "--json"]
+    for setting in SMALL:
+        arguments += ["--set", setting]
+    assert main(arguments) == 0
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["00001.png", "00002.png", "results.json"]
+
+
+def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(np.arange(10, dtype=np.uint8).tobytes())
+    arguments = ["predict", RECIPE, str(tmp_path / "bad.png"), "--load", weights]
+    arguments += ["--out", str(tmp_path / "out")]
+    for setting in SMALL:
+        arguments += ["--set", setting]
+    assert main(arguments) == 1
+    assert "bad.png" in capsys.readouterr().out
+
+
+def test_unreadable_weights_are_one_line(tmp_path, capsys):
+    write_dataset(tmp_path, 1, size=64)
+    bad = tmp_path / "bad.weights.h5"
+    bad.write_bytes(b"not a weight file")
+    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", "--load", str(bad)]
+    assert main([*arguments, *SMALL]) == 1
+    said = capsys.readouterr().err
+    assert "bad.weights.h5" in said.splitlines()[-1]
+    assert "Traceback" not in said

@@ -1,0 +1,63 @@
+"""The `tfmask` command: arguments in, exit code out.
+
+Exit codes: 0 done, 1 the work failed, 2 the command line or the configuration is wrong,
+130 stopped by Ctrl-C, 143 stopped by SIGTERM. A failure that is ours to explain is one
+message on stderr; with `TFMASK_TRACEBACK=1` the traceback comes with it.
+"""
+
+import os
+import signal
+import sys
+
+from tfmask.cli.parser import parse
+from tfmask.config import ConfigError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      argv: the arguments; default those of the process.
+    """
+    options = parse(sys.argv[1:] if argv is None else argv)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output, `head` for one, has seen enough. What is still in
+        # the buffer has nowhere to go, and flushing it at exit would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _explained_errors() as error:
+        if os.environ.get("TFMASK_TRACEBACK"):
+            raise
+        print(f"tfmask: {error}", file=sys.stderr)
+        return 2 if isinstance(error, (ConfigError, SyntaxError)) else 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number, frame):
+    raise SystemExit(128 + number)
+
+
+def _explained_errors() -> tuple[type[Exception], ...]:
+    """The errors whose message says it all. Imported only once something has failed."""
+    from tfmask.data.errors import DataError
+    from tfmask.evaluation.results import EvaluationError
+    from tfmask.training import errors as training
+    from tfmask.weights.errors import WeightsError
+
+    return (
+        ConfigError,
+        SyntaxError,  # of a recipe
+        DataError,
+        EvaluationError,
+        WeightsError,
+        training.RunFolderError,
+        training.ClassMapError,
+        training.NonFiniteLossError,
+        OSError,  # a folder that cannot be written, a full disk, CheckpointError
+    )

@@ -1,0 +1,209 @@
+"""What each command does. Everything that needs TensorFlow is imported inside."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from tfmask.cli.model import load_model
+from tfmask.cli.settings import read_config
+from tfmask.cli.startup import start_tensorflow
+from tfmask.config import Config, ConfigError, describe, load_config, recipes_folder
+from tfmask.structures import ClassMap
+
+_COCO_CLASSES = 80  # what published parameter counts are for
+
+
+def train(options) -> int:
+    """Train a model, evaluate it, and keep checkpoints, logs and the best weights."""
+    overrides = list(options.overrides)
+    if options.output:
+        overrides.append(f"train.output={options.output}")
+    config = read_config(options.config, overrides)
+    if not config.data.train and not options.dry_run:
+        raise ConfigError(
+            "data.train: expected the training data, e.g. data.train=FOLDER with "
+            "annotations.json and images/ in it"
+        )
+    start_tensorflow()
+    if options.dry_run:
+        return _dry_run(config)
+    from tfmask.training import trainer
+
+    trainer.train(config, resume=options.resume, log=_say)
+    return 0
+
+
+def _dry_run(config: Config) -> int:
+    """Prints the configuration and the parameters of its model."""
+    from tfmask.models.build import build_model
+    from tfmask.models.counting import parameter_table
+
+    settings = config.model
+    if settings.num_classes:
+        origin = "model.num_classes"
+    elif config.data.train:
+        settings.num_classes = _classes_of(config, "train").num_classes
+        origin = "data.train"
+    else:
+        settings = dataclasses.replace(settings, num_classes=_COCO_CLASSES)
+        origin = "assumed, because neither model.num_classes nor data.train is set"
+    print(describe(config))
+    rows = parameter_table(build_model(settings, config.train.precision))
+    print(f"\nparameters, {settings.num_classes} classes ({origin}):")
+    for part, count in [*rows, ("total", sum(count for _, count in rows))]:
+        print(f"  {part:<12}{count:>14,}")
+    return 0
+
+
+def evaluate(options) -> int:
+    """Evaluate weights on data.val and print the COCO figures."""
+    config = read_config(options.config, options.overrides)
+    if not config.data.val:
+        raise ConfigError(
+            "data.val: expected the data to evaluate on, e.g. data.val=FOLDER with "
+            "annotations.json and images/ in it"
+        )
+    start_tensorflow()
+    from tfmask.data.coco import load_dataset
+    from tfmask.evaluation import coco_metrics
+    from tfmask.evaluation.predictor import Predictor
+    from tfmask.evaluation.results import write_atomically, write_results
+
+    dataset = load_dataset(
+        config.data.val,
+        config.data.val_images,
+        strict=config.data.strict,
+        exif=config.data.exif,
+        log=_say,
+    )
+    model = load_model(config, options.load, dataset.class_map)
+    results = Predictor(model, config.data, dataset.class_map).run_dataset(
+        dataset, config.evaluation.batch_size, _progress
+    )
+    if options.results:
+        write_results(options.results, results)
+        _say(f"{len(results)} results -> {options.results}")
+    settings = config.evaluation
+    metrics = coco_metrics.evaluate(
+        dataset,
+        results,
+        max_dets=settings.max_dets,
+        boundary=settings.boundary,
+        boundary_dilation=settings.boundary_dilation,
+        crowded_iou=settings.crowded_iou,
+    )
+    if options.metrics:
+        text = json.dumps(metrics.to_json(), indent=2) + "\n"
+        write_atomically(options.metrics, text.encode())
+        _say(f"figures -> {options.metrics}")
+    print(coco_metrics.format_table(metrics))
+    return 0
+
+
+def predict(options) -> int:
+    """Find the objects on images and write overlays."""
+    config = read_config(options.config, options.settings)
+    start_tensorflow()
+    from tfmask.evaluation.folder import predict_folder
+    from tfmask.evaluation.predictor import Predictor
+    from tfmask.training.load import read_weights
+
+    class_map = read_weights(options.load).class_map or _numbered(config)
+    failures = predict_folder(
+        Predictor(load_model(config, options.load, class_map), config.data, class_map),
+        options.images,
+        options.out,
+        options.threshold,
+        options.json,
+        _say,
+    )
+    return 1 if failures else 0
+
+
+def validate(options) -> int:
+    """List all that is wrong with an annotation file, by image and annotation."""
+    from tfmask.data.errors import ERROR
+    from tfmask.data.validate import check_annotations
+
+    problems = check_annotations(options.annotations, options.images, options.exif)
+    for problem in problems:
+        print(problem)
+    errors = sum(problem.severity == ERROR for problem in problems)
+    print(
+        f"{options.annotations}: {errors} errors (left out in training), "
+        f"{len(problems) - errors} warnings"
+    )
+    return 1 if options.strict and errors else 0
+
+
+def convert(options) -> int:
+    """Bring the weights of another project into a file of tfmask's own."""
+    config = read_config(options.config, [])
+    start_tensorflow()
+    from tfmask.weights import convert as converter
+
+    converter.convert(options.source, options.format, config, options.out, log=_say)
+    return 0
+
+
+def demo(options) -> int:
+    """Generate data, train on it with a stop and a resume, evaluate, and draw."""
+    from tfmask.cli.demo import run_demo
+
+    return run_demo(Path(options.output), options.quick)
+
+
+def recipes(options) -> int:
+    """List the recipes with the figures that were published for them."""
+    root = recipes_folder()
+    names = sorted(
+        path.relative_to(root).with_suffix("").as_posix()
+        for path in root.rglob("*.py")
+        if path.parent != root and path.stem != "__init__"
+    )
+    width = max(map(len, names))
+    for name in names:
+        published = load_config(name).published
+        figures = ", ".join(
+            f"{key} {value:g}" for key, value in published.items() if key.endswith("AP")
+        )
+        print(f"{name:<{width}}  {figures or '-'}")
+    return 0
+
+
+# --- shared ---------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _progress(done: int, total: int) -> None:
+    """A counter that stays on its line on a terminal; nothing in a log file."""
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
+
+
+def _classes_of(config: Config, which: str) -> ClassMap:
+    from tfmask.data.coco import load_dataset
+
+    return load_dataset(
+        getattr(config.data, which),
+        getattr(config.data, f"{which}_images"),
+        exif=config.data.exif,
+        log=_say,
+    ).class_map
+
+
+def _numbered(config: Config) -> ClassMap:
+    """Numbers in place of names, for weights that do not say their classes."""
+    count = config.model.num_classes
+    if not count:
+        raise ConfigError(
+            "model.num_classes: the weights do not say their classes; expected --set "
+            "model.num_classes=NUMBER"
+        )
+    ids = tuple(range(1, count + 1))
+    return ClassMap(ids, tuple(map(str, ids)))

@@ -1,0 +1,22 @@
+"""A model with trained weights, as commands need it."""
+
+import dataclasses
+
+from tfmask.config import Config, ConfigError
+from tfmask.structures import ClassMap
+
+
+def load_model(config: Config, path: str, class_map: ClassMap):
+    """The model of the configuration with trained weights; classes must agree."""
+    from tfmask.models.build import build_model
+    from tfmask.training.load import load_weights
+
+    if config.model.num_classes not in (0, class_map.num_classes):
+        raise ConfigError(
+            f"model.num_classes={config.model.num_classes}: the data or the weights "
+            f"have {class_map.num_classes} classes; leave it at 0 to take their number"
+        )
+    settings = dataclasses.replace(config.model, num_classes=class_map.num_classes)
+    model = build_model(settings, config.train.precision)
+    load_weights(model, path, class_map=class_map)
+    return model
