@@ -17,8 +17,10 @@ def config() -> Config:
     data.max_side = data.eval_max_side = 448
     data.eval_short_side = 320
     data.mask_resolution = 56
+    data.flip = 0.0  # what is learned by heart need not be learned mirrored
+    model.backbone.norm = "gn"
     model.anchors.sizes = (16.0, 32.0, 64.0, 128.0, 256.0)
     model.pool.canonical_size = 112.0
-    train.steps = 1000
+    train.steps = 700
     train.decay_at = (0.8, 0.95)
     return value

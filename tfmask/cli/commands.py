@@ -9,6 +9,7 @@ from tfmask.cli.model import load_model
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
 from tfmask.config import Config, ConfigError, describe, load_config, recipes_folder
+from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
 
 _COCO_CLASSES = 80  # what published parameter counts are for
@@ -68,7 +69,7 @@ def evaluate(options) -> int:
     from tfmask.data.coco import load_dataset
     from tfmask.evaluation import coco_metrics
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.evaluation.results import write_atomically, write_results
+    from tfmask.evaluation.results import write_results
 
     dataset = load_dataset(
         config.data.val,
@@ -95,7 +96,7 @@ def evaluate(options) -> int:
     )
     if options.metrics:
         text = json.dumps(metrics.to_json(), indent=2) + "\n"
-        write_atomically(options.metrics, text.encode())
+        write_atomically(options.metrics, text)
         _say(f"figures -> {options.metrics}")
     print(coco_metrics.format_table(metrics))
     return 0

@@ -18,6 +18,7 @@ from tfmask.cli.startup import start_tensorflow
 from tfmask.config import load_config
 from tfmask.data.errors import DataError
 from tfmask.data.synthetic import write_dataset
+from tfmask.files import write_atomically
 
 RECIPE = "demo/shapes"
 MIN_MASK_AP = 0.5
@@ -187,7 +188,6 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     from tfmask.data.images import read_image
     from tfmask.evaluation import visualize
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.evaluation.results import write_atomically
 
     config = read_config(RECIPE, settings)
     dataset = load_dataset(config.data.val)

@@ -6,7 +6,8 @@ from pathlib import Path
 from tfmask.data import images
 from tfmask.data.errors import DataError
 from tfmask.evaluation import visualize
-from tfmask.evaluation.results import write_atomically, write_results
+from tfmask.evaluation.results import write_results
+from tfmask.files import write_atomically
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 

@@ -8,10 +8,10 @@ import json
 import math
 import numbers
 import os
-import tempfile
 from pathlib import Path
 
 from tfmask.evaluation.rle import checked_rle
+from tfmask.files import write_atomically
 
 
 class EvaluationError(ValueError):
@@ -29,26 +29,7 @@ def write_results(path: str | os.PathLike, results: list[dict]) -> None:
         text = json.dumps(results, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
         raise EvaluationError(f"{path}: results not written: {error}") from error
-    write_atomically(path, text.encode("utf-8"))
-
-
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Writes to a temporary name in the same folder, then renames."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp gives 0600
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, text)
 
 
 def read_results(path: str | os.PathLike) -> list:

@@ -10,12 +10,12 @@ tensorboard/      scalars and pictures
 """
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
 from tfmask import config as config_module
 from tfmask.config import Config
+from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
 from tfmask.training import checkpoints, weight_files
 from tfmask.training.errors import RunFolderError
@@ -115,7 +115,7 @@ class RunFolder:
         return changed
 
     def _write_json(self, name: str, value) -> None:
-        write_text(self.folder / name, json.dumps(value, indent=2) + "\n")
+        write_atomically(self.folder / name, json.dumps(value, indent=2) + "\n")
 
     def append(self, record: dict) -> None:
         """Adds a line to metrics.jsonl."""
@@ -145,7 +145,7 @@ class RunFolder:
         kept = [r for r in self.records() if r.get("step", 0) <= step]
         if kept or self.metrics_path.exists():
             text = "".join(json.dumps(record) + "\n" for record in kept)
-            write_text(self.metrics_path, text)
+            write_atomically(self.metrics_path, text)
 
     def last_evaluation(self, step: int) -> dict | None:
         """Figures of the evaluation after `step` steps, if there was one."""
@@ -164,7 +164,7 @@ class RunFolder:
     def write_results(self, results: list[dict]) -> None:
         """Writes the COCO results of an evaluation."""
         try:
-            write_text(self.results_path, json.dumps(results))
+            write_atomically(self.results_path, json.dumps(results))
         except OSError as error:
             raise RunFolderError(
                 f"{self.results_path}: cannot be written ({error})"
@@ -180,23 +180,6 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.folder / 'best.json'}: cannot be written ({error})"
             ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes to a temporary name in the same folder, then renames."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp gives 0600
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def flatten(value, prefix: str = "") -> dict:

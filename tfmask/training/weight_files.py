@@ -5,8 +5,6 @@ classes the weights were trained for.
 """
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
+from tfmask.files import replacing
 from tfmask.layers.naming import named_weights
 from tfmask.structures import ClassMap
 from tfmask.training.errors import CheckpointError
@@ -52,13 +51,8 @@ def write(path, model, class_map: ClassMap | None, config: dict | None) -> None:
     Raises:
       CheckpointError: it cannot be written; an earlier file stays as it was.
     """
-    path = Path(path)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        with h5py.File(temporary, "w") as file:
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["format"] = "tfmask-1"
             if class_map is not None:
                 file.attrs["class_map"] = json.dumps(class_map.to_json())
@@ -68,25 +62,11 @@ def write(path, model, class_map: ClassMap | None, config: dict | None) -> None:
             found = model if isinstance(model, dict) else model_weights(model)
             for name, variable in found.items():
                 weights[name] = np.asarray(variable)
-        _make_readable(temporary)
-        os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # h5py raises both for a full disk
         raise CheckpointError(
             f"{path}: cannot be written ({error}); an earlier file of this name is "
             "unharmed"
         ) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _make_readable(path: str) -> None:
-    """To disk, with the permissions of an ordinary new file (mkstemp gives 0600)."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
 
 
 def read(path) -> WeightFile:
