@@ -20,6 +20,7 @@ MODULES = {
 RANK = {
     "structures": 0,
     "config": 0,
+    "files": 0,
     "ops": 1,
     "layers": 2,
     "losses": 2,
