@@ -33,6 +33,7 @@ def measure(options) -> dict:
         ],
     )
     model = build_model(config.model, config.train.precision)
+    common.calm(model)
     images = common.image_batch(options.size, 1)
     height, width = common.height_width(options.size)
     batch = {

@@ -5,9 +5,9 @@
 
 R50-FPN with the two fully connected layers of the paper's box head, batched suppression
 (its fastest), score threshold 0, 81 classes with background, 512 sampled rois. It
-trains all layers with live batch normalisation. Its mask head runs on `--mask-rois` rois
-an image, padded, 128 by default. Assigning anchors belongs to its input pipeline and is
-not timed; it is part of tfmask's step.
+trains all layers with live batch normalisation. Its mask head runs on `--mask-rois`
+rois an image, padded, 128 by default. Assigning anchors belongs to its input pipeline
+and is not timed; it is part of tfmask's step.
 """
 
 import json

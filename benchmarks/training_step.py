@@ -45,6 +45,7 @@ def measure(options) -> dict:
         overrides += ["model.backbone.norm=bn", "model.backbone.freeze_at=0"]
     config = read_config("mask_rcnn/detectron2_r50", [*overrides, *options.overrides])
     model = build_model(config.model, config.train.precision)
+    common.calm(model)
     optimizer = build_optimizer(model, config.train)
     optimizer.set_step(0)  # the start of the warm-up: random weights stay finite
     batch = make_batch(options.size, options.batch)

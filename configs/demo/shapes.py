@@ -1,4 +1,4 @@
-"""The demo: huddled shapes of six classes, learned from scratch on a CPU.
+"""The demo: huddled shapes of four classes, learned from scratch on a CPU.
 
     make demo                  the data, this recipe with a stop and a resume, pictures
     tfmask train demo/shapes data.train=... data.val=...
@@ -21,8 +21,14 @@ def config() -> Config:
     # Objects are 8 to 120 pixels wide: the pyramid is shifted down by two octaves.
     model.anchors.sizes = (12.0, 24.0, 48.0, 96.0, 144.0)
     model.pool.canonical_size = 112.0
-    model.roi.batch = 64
-    train.steps = 1200
+    model.roi.batch = 128
+    # Adam and group normalisation: most AP for the minutes, from random weights.
+    model.backbone.norm = model.neck.norm = "gn"
+    model.mask.predictor_initializer = "msra"
+    train.optimizer = "Adam"
+    train.learning_rate = 1e-3
+    train.weight_decay = 0.0
+    train.steps = 1500
     train.decay_at = (0.7, 0.9)
     train.log_every = 50
     train.eval_every = 0

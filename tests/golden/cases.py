@@ -137,7 +137,13 @@ def _torchvision_detections(model, images, sizes, original, expected):
             SCORE,
             "probability",
         ),
-        unequal("det_masks, pasted by ours", ours, wanted >= 0.5, PIXELS, "of pixels"),
+        unequal(
+            "det_masks, pasted by ours",
+            ours[None],
+            wanted[None] >= 0.5,
+            PIXELS,
+            "of pixels",
+        ),
     ]
 
 
@@ -196,7 +202,7 @@ def detectron2_mask_rcnn(case: Case) -> list[Row]:
             "det_scores", found["scores"][best], expected["det_scores"], SCORE, "score"
         ),
         unequal("det_classes", labels[None], classes[None], 0, "unequal"),
-        unequal("det_masks", ours, wanted, PIXELS, "of pixels"),
+        unequal("det_masks", ours[None], wanted[None], PIXELS, "of pixels"),
     ]
 
 
@@ -302,7 +308,7 @@ def detectron2_losses(case: Case) -> list[Row]:
     return [
         relative("deltas", deltas, expected["deltas"], OP),
         unequal(
-            "mask_targets (all)",
+            "mask_targets",
             (targets.numpy() >= 0.5).astype(np.uint8)[None],
             wanted[None],
             PIXELS,

@@ -42,7 +42,7 @@ def absolute(name: str, ours, theirs, tolerance: float, unit: str) -> Row:
 
 
 def unequal(name: str, ours, theirs, tolerance: float, unit: str) -> Row:
-    """Share of unequal entries; for several masks, of the worst of them."""
+    """Share of unequal entries; of the worst row, where there are several."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, f"{name}: {ours.shape} against {theirs.shape}"
     differ = (ours != theirs).reshape(len(ours), -1)

@@ -45,20 +45,34 @@ def fake_config(output, **settings) -> Config:
 
 
 def make_loop(
-    config, *, resume=False, log=print, evaluate=None, callbacks=(), nan_at=-1, slow=0.0
+    config,
+    *,
+    resume=False,
+    log=print,
+    evaluate=None,
+    callbacks=(),
+    nan_at=-1,
+    slow=0.0,
+    seed_all=keras.utils.set_random_seed,
 ) -> TrainingLoop:
     """The loop of a fake run, restored. At step `nan_at` the loss becomes NaN."""
     strategy = devices.make_strategy(config.train)
     folder = RunFolder(config, CLASSES, devices.is_chief(strategy))
     folder.open(resume)
-    keras.utils.set_random_seed(config.train.seed)
+    seed_all(config.train.seed)
     with strategy.scope():
         model = fake_model.FakeModel()
         model.nan_at = nan_at * config.train.batch_size
         optimizer = build_optimizer(model, config.train)
 
     def batches(start_index):
-        return fake_model.batches(start_index, config.train.batch_size)
+        batch_size = config.train.batch_size
+        worker, workers = devices.shard(strategy)
+        rows = batch_size // workers
+        whole = fake_model.batches(start_index, batch_size)
+        own = slice(worker * rows, (worker + 1) * rows)
+        local = whole.map(lambda batch: {k: v[own] for k, v in batch.items()})
+        return local.unbatch().batch(rows, drop_remainder=True)
 
     stream = Stream(batches, 10, lambda indices: [100 + i for i in indices])
     extra = [Sleep(slow)] if slow else []
@@ -118,8 +132,13 @@ def main():
     args = parser.parse_intermixed_args()
     config = fake_config(args.output)
     config_module.apply_overrides(config, args.settings)
-    make_reproducible(config.train.seed)
-    loop = make_loop(config, resume=args.resume, nan_at=args.nan_at, slow=args.slow)
+    loop = make_loop(
+        config,
+        resume=args.resume,
+        nan_at=args.nan_at,
+        slow=args.slow,
+        seed_all=make_reproducible,
+    )
     print(f"starting at step {loop.step}", flush=True)
     loop.run()
     print("finished", flush=True)

@@ -497,6 +497,13 @@ def test_numbers_that_are_not_finite_are_named(built_shapes):
         plan_of(arrays, built_shapes)
 
 
+def test_a_negative_variance_is_named(built_shapes):
+    arrays = small(manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
+    arrays["backbone.bottom_up.stem.conv1.norm.running_var"][1] = -0.25
+    with pytest.raises(WeightsError, match="running_var holds a variance of -0.25"):
+        plan_of(arrays, built_shapes)
+
+
 def test_an_unknown_format_lists_the_known_ones():
     with pytest.raises(WeightsError, match="caffe.*known: keras_applications, torch"):
         importer.read_source("caffe", "x")

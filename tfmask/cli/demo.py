@@ -42,7 +42,7 @@ def sizes(quick: bool) -> Size:
     if quick:
         return Size(16, 4, 6, 2, 2, ("train.log_every=2", "train.warmup_steps=2"))
     steps = load_config(RECIPE).train.steps
-    return Size(1500, 100, steps, steps * 2 // 5, 24)
+    return Size(1200, 100, steps, steps * 2 // 5, 24)
 
 
 def run_demo(folder: Path, quick: bool) -> int:

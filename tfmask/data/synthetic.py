@@ -16,8 +16,8 @@ from pycocotools import mask as mask_utils
 
 from tfmask.data.synthetic_shapes import CLASSES, colour, coverage, texture
 
-CATEGORY_IDS = (1, 2, 5, 9, 12, 30)  # gaps, as in COCO itself
-_MIN_VISIBLE = 0.35  # share of an object that must stay in sight
+CATEGORY_IDS = (1, 2, 9, 30)  # gaps, as in COCO itself
+_MIN_VISIBLE = 0.5  # share of an object that must stay in sight
 _MIN_PIXELS = 40
 _EMPTY_SHARE = 0.05  # of the images have no object
 _CROWD_SHARE = 0.08  # have a crowd region
@@ -99,9 +99,9 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
     if rng.random() < _CROWD_SHARE:
         crowd = _paint_crowd(rng, canvas, ground)
     groups = rng.uniform(0.15, 0.85, (rng.integers(1, 4), 2)) * [width, height]
-    for _ in range(rng.integers(3, 15)):
+    for _ in range(rng.integers(3, 13)):
         label = int(rng.integers(len(CLASSES)))
-        radius = size * float(np.exp(rng.uniform(np.log(0.05), np.log(0.36))))
+        radius = size * float(np.exp(rng.uniform(np.log(0.06), np.log(0.28))))
         away = rng.normal(0, size * 0.1, 2)
         centre = np.clip(
             groups[rng.integers(len(groups))] + away, 4, [width - 4, height - 4]
@@ -110,8 +110,8 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
             CLASSES[label],
             centre,
             radius,
-            rng.uniform(0.75, 1.0),
-            rng.uniform(0, 2 * np.pi),
+            rng.uniform(0.85, 1.0),
+            rng.uniform(-0.4, 0.4),
             height,
             width,
         )

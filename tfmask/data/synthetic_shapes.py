@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-CLASSES = ("disk", "square", "triangle", "star", "ring", "cross")
+CLASSES = ("disk", "square", "triangle", "ring")
 _FINE = 4  # outlines are drawn so many times larger, then averaged
 _HOLE = 0.5  # inner radius of a ring, of its outer one
 
@@ -13,20 +13,13 @@ def outline(name: str) -> np.ndarray:
     if name in ("disk", "ring"):
         return _star(np.ones(48))
     if name == "square":
-        return _star(np.ones(4))
-    if name == "triangle":
-        return _star(np.ones(3))
-    if name == "star":
-        return _star(np.tile([1.0, 0.42], 5))
-    arm = 0.34  # half the width of a bar of the cross
-    corner = np.array([[1.0, arm], [arm, arm], [arm, 1.0]])
-    quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
-    turns = [np.linalg.matrix_power(quarter, i) for i in range(4)]
-    return np.concatenate([corner @ turn.T for turn in turns])
+        return _star(np.ones(4), np.pi / 4)
+    return _star(np.ones(3))
 
 
-def _star(radii: np.ndarray) -> np.ndarray:
-    angles = np.arange(len(radii)) * (2 * np.pi / len(radii))
+def _star(radii: np.ndarray, turn: float = -np.pi / 2) -> np.ndarray:
+    """Corners at even angles; the first one is on top (y points down)."""
+    angles = np.arange(len(radii)) * (2 * np.pi / len(radii)) + turn
     return np.stack([np.cos(angles) * radii, np.sin(angles) * radii], axis=1)
 
 

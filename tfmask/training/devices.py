@@ -49,6 +49,16 @@ def local_replicas(strategy: tf.distribute.Strategy) -> int:
     return len(strategy.extended.worker_devices)
 
 
+def shard(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """(w, n): this process is worker w of n, in the order of the replica numbers."""
+    workers = strategy.num_replicas_in_sync // local_replicas(strategy)
+    if workers == 1:
+        return 0, 1
+    resolver = strategy.cluster_resolver
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return resolver.task_id + (has_chief and resolver.task_type == "worker"), workers
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes files."""
     resolver = strategy.cluster_resolver

@@ -137,11 +137,6 @@ def _with_classes(config: Config, dataset) -> Config:
 
 
 def _stream(config: Config, dataset, strategy, log) -> Stream:
-    workers = strategy.num_replicas_in_sync // devices.local_replicas(strategy)
-    worker = strategy.cluster_resolver.task_id if workers > 1 else 0
-    if workers > 1 and "chief" in strategy.cluster_resolver.cluster_spec().as_dict():
-        worker += strategy.cluster_resolver.task_type == "worker"
-
     def batches(start_index):
         return pipeline.training_dataset(
             dataset,
@@ -149,7 +144,7 @@ def _stream(config: Config, dataset, strategy, log) -> Stream:
             config.train.batch_size,
             config.train.seed,
             start_index,
-            shard=(worker, workers),
+            shard=devices.shard(strategy),
             log=log,
         )
 

@@ -224,4 +224,9 @@ def _load(rule, array, name, path, shape, where):
         )
     if not np.isfinite(value).all():
         raise WeightsError(f"{where}: {name} holds NaN or infinite numbers")
+    if path.endswith("/moving_variance") and value.size and value.min() < 0:
+        raise WeightsError(
+            f"{where}: {name} holds a variance of {value.min():g}; expected none below "
+            "0, nor below the difference of the two programs' epsilons"
+        )
     return np.ascontiguousarray(value, np.float32)
