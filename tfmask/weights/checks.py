@@ -54,7 +54,7 @@ def check_complete(values, absent, where, settings):
         )
 
 
-def check_leftovers(dialect, skipped, shapes, values, where, part):
+def check_leftovers(dialect, skipped, shapes, values, where):
     """An array that would fit a layer the model lacks belongs to another model."""
     parts = {path.split("/")[0] for path in values}
     foreign = {}
@@ -73,9 +73,23 @@ def check_leftovers(dialect, skipped, shapes, values, where, part):
         )
 
 
-def notes(module, source, dialect, settings, constants, has_heads) -> list[str]:
+def notes(
+    module, source, dialect, settings, constants, has_heads, skipped
+) -> list[str]:
     """What was turned on the way, and where the model differs from the original."""
     found = []
+    unknown = [
+        name
+        for name in skipped
+        if not re.fullmatch(dialect.ignored, name)
+        and not any(rule.path_of(name) for rule in dialect.rules)
+    ]
+    if unknown:
+        more = ", ..." if len(unknown) > 5 else ""
+        found.append(
+            f"{len(unknown)} of the skipped arrays are no part of this architecture: "
+            f"{', '.join(unknown[:5])}{more}"
+        )
     if constants:
         found.append(
             f"{constants} statistics are not in the file, which has them in scale and "

@@ -162,7 +162,7 @@ def plan_import(
     checks.check_complete(values, absent, where, settings)
     used = {name for _, name in rules.values()}
     skipped = {k: v.shape for k, v in arrays.items() if k not in used}
-    checks.check_leftovers(dialect, skipped, shapes, values, where, part)
+    checks.check_leftovers(dialect, skipped, shapes, values, where)
     has_heads = _CLASS_LOGITS in values
     report = Report(
         source=where,
@@ -172,7 +172,13 @@ def plan_import(
         missing=missing,
         skipped=skipped,
         notes=checks.notes(
-            module, source, dialect, settings, constants, has_heads or bool(reset)
+            module,
+            source,
+            dialect,
+            settings,
+            constants,
+            has_heads or bool(reset),
+            skipped,
         ),
         class_map=_selected(trained_for, settings) if has_heads else None,
     )
