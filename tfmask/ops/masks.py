@@ -40,24 +40,24 @@ def mask_targets(
     crops = tf.image.crop_and_resize(
         source, corners, tf.range(tf.shape(masks)[0]), [n, n]
     )
+    crops = crops[..., 0] * _samples_inside(mask_boxes, rois, n)
     crops = tf.reshape(crops, [-1, size, samples, size, samples])
-    pooled = tf.reduce_mean(crops, axis=[2, 4])  # [M, n, n]
-    inside = _bins_inside(mask_boxes, rois, size)
-    return tf.stop_gradient(pooled / 255.0 * tf.cast(inside, tf.float32))
+    return tf.stop_gradient(tf.reduce_mean(crops, axis=[2, 4]) / 255.0)  # [M, n, n]
 
 
-def _bins_inside(mask_boxes, rois, size):
-    """Which of the n x n bins of each roi have their middle in the box: `[M, n, n]`."""
-    steps = (tf.range(size, dtype=tf.float32) + 0.5) / size
+def _samples_inside(mask_boxes, rois, count):
+    """1 for each of the samples of a roi that lie in the box, else 0: `[M, n, n]`."""
+    steps = (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
 
     def axis(low, high):
         start, end = rois[:, low, None], rois[:, high, None]
-        middle = start + (end - start) * steps  # [M, n]
-        return (mask_boxes[:, low, None] <= middle) & (
-            middle <= mask_boxes[:, high, None]
+        place = start + (end - start) * steps  # [M, n]
+        inside = (mask_boxes[:, low, None] <= place) & (
+            place <= mask_boxes[:, high, None]
         )
+        return tf.cast(inside, tf.float32)
 
-    return axis(1, 3)[:, :, None] & axis(0, 2)[:, None, :]
+    return axis(1, 3)[:, :, None] * axis(0, 2)[:, None, :]
 
 
 def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
