@@ -160,7 +160,7 @@ def training(options) -> dict:
         "fastest": min(times),
         "peak GiB": common.peak_gib(),
         "mask rois": options.mask_rois * options.batch,
-        "loss": call()["total_loss"],
+        "loss": call()["loss"],
     }
 
 

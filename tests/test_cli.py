@@ -13,7 +13,7 @@ from tfmask.cli import main, parser
 from tfmask.cli.settings import read_config
 from tfmask.config import ConfigError, load_config, to_dict
 from tfmask.data.errors import DataError
-from tfmask.data.synthetic import write_dataset
+from tfmask.data.synthetic import CATEGORY_IDS, CLASSES, write_dataset
 from tfmask.structures import ClassMap
 from tfmask.training import errors, trainer
 
@@ -184,8 +184,8 @@ def test_dry_run_takes_the_classes_of_the_data(calls, capsys, tmp_path):
     write_dataset(tmp_path, 2, size=64)
     assert main(["train", RECIPE, "--dry-run", f"data.train={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert "parameters, 5 classes (data.train)" in said
-    assert "model.num_classes=5\n" in said
+    assert f"parameters, {len(CLASSES)} classes (data.train)" in said
+    assert f"model.num_classes={len(CLASSES)}\n" in said
 
 
 def test_overrides_may_stand_on_both_sides_of_options():
@@ -247,6 +247,8 @@ def test_validate_of_a_missing_file(tmp_path, capsys):
 # --- a model, end to end --------------------------------------------------------------
 
 SMALL = [
+    "model.backbone.norm=bn",
+    "model.neck.norm=none",
     "model.backbone.width=8",
     "model.neck.channels=8",
     "model.rpn.channels=8",
@@ -262,11 +264,10 @@ SMALL = [
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A weight file of a tiny random model that knows the classes of the shapes."""
-    from tfmask.data.synthetic import CATEGORY_IDS, CLASSES
     from tfmask.models.build import build_model
     from tfmask.training import weight_files
 
-    config = read_config(RECIPE, [*SMALL, "model.num_classes=5"])
+    config = read_config(RECIPE, [*SMALL, f"model.num_classes={len(CLASSES)}"])
     path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
     classes = ClassMap(CATEGORY_IDS, CLASSES)
     model = build_model(config.model)
@@ -285,7 +286,7 @@ def test_evaluate_writes_results_with_the_ids_of_the_data(weights, tmp_path, cap
     assert "mask" in capsys.readouterr().out
     found = json.loads(results.read_text())
     assert {r["image_id"] for r in found} <= {1, 2}
-    assert {r["category_id"] for r in found} <= {1, 2, 5, 9, 30}
+    assert {r["category_id"] for r in found} <= set(CATEGORY_IDS)
     assert "mask/AP" in json.loads(metrics.read_text())["figures"]
 
 

@@ -32,8 +32,9 @@ def shrunk(config):
     """Each part of the recipe's model, narrow enough to be made in no time."""
     model = config.model
     model.num_classes = 3
-    model.backbone.width = 8
-    model.neck.channels = model.rpn.channels = model.mask.channels = 8
+    # 32 is what group normalisation needs at least.
+    model.backbone.width = 32
+    model.neck.channels = model.rpn.channels = model.mask.channels = 32
     model.box.fc_units = 8
     return config
 

@@ -44,7 +44,9 @@ for step in range(1, 1000):
     time.sleep(0.02)
 """
     monkeypatch.setattr(
-        demo, "_start", lambda arguments: subprocess.Popen([sys.executable, "-c", script])
+        demo,
+        "_start",
+        lambda arguments: subprocess.Popen([sys.executable, "-c", script]),
     )
     code = demo._train_and_stop([], metrics, 5)
     assert code == 128 + signal.SIGTERM

@@ -16,18 +16,19 @@ from golden.compare import (
     relative,
     unequal,
 )
+from golden.operations import (
+    detectron2_losses,
+    detectron2_roialign,
+    ellipse_in_frame,
+    nchw,
+)
 from golden.recipe import Case, load_case
 from pycocotools import mask as coco_mask
 
 from tfmask.configs import lineages
-from tfmask.data.transforms import box_frame_mask
 from tfmask.evaluation.paste import paste_masks
 from tfmask.layers.naming import named_weights
-from tfmask.losses.detection import mask_sum
 from tfmask.models.build import build_model
-from tfmask.ops import boxes as box_ops
-from tfmask.ops.masks import mask_targets, select_class
-from tfmask.ops.roi_align import roi_align
 from tfmask.structures import Targets
 from tfmask.weights import importer
 from tfmask.weights.checkpoint_file import Source
@@ -55,9 +56,6 @@ _GT_LABELS = [1, 18, 43, 80]
 def run(name: str) -> list[Row]:
     """Every stored tensor of a case against ours."""
     return CASES[name](load_case(name))
-
-
-# --- whole models -------------------------------------------------------------------
 
 
 def torchvision_maskrcnn(case: Case) -> list[Row]:
@@ -98,10 +96,10 @@ def torchvision_maskrcnn(case: Case) -> list[Row]:
         ),
         *_compare_levels(names, features, expected),
         absolute("proposals", boxes[order], expected["proposals"], BOX, "px"),
-        relative("roi7", _nchw(rois)[:, ::16], expected["roi7"], DEEP),
+        relative("roi7", nchw(rois)[:, ::16], expected["roi7"], DEEP),
         relative("class_logits", logits, expected["class_logits"], DEEP),
         relative("box_deltas", deltas, expected["box_deltas"], DEEP),
-        relative("mask_logits", _nchw(masks)[:, ::10], expected["mask_logits"], DEEP),
+        relative("mask_logits", nchw(masks)[:, ::10], expected["mask_logits"], DEEP),
         *_torchvision_detections(model, images, sizes, (240, 320), expected),
     ]
 
@@ -192,11 +190,11 @@ def detectron2_mask_rcnn(case: Case) -> list[Row]:
         *_compare_levels([f"fpn_{p}" for p in LEVELS], features, expected),
         absolute("proposals", boxes[order], expected["proposals"], BOX, "px"),
         relative("objectness", scores[order], expected["objectness"], DEEP),
-        relative("roi7", _nchw(rois)[:, ::16], expected["roi7"], DEEP),
-        relative("roi14", _nchw(pooled)[:, ::64], expected["roi14"], DEEP),
+        relative("roi7", nchw(rois)[:, ::16], expected["roi7"], DEEP),
+        relative("roi14", nchw(pooled)[:, ::64], expected["roi14"], DEEP),
         relative("class_logits", logits, expected["class_logits"], DEEP),
         relative("box_deltas", deltas, expected["box_deltas"], DEEP),
-        relative("mask_logits", _nchw(masks)[:, ::10], expected["mask_logits"], DEEP),
+        relative("mask_logits", nchw(masks)[:, ::10], expected["mask_logits"], DEEP),
         absolute("det_boxes", detected, expected["det_boxes"], BOX, "px"),
         absolute(
             "det_scores", found["scores"][best], expected["det_scores"], SCORE, "score"
@@ -250,7 +248,7 @@ def _rules(dialect, weights):
 
 def _training_batch(case, resolution):
     boxes = np.float32(_GT_BOXES)
-    masks = [_ellipse_in_frame(box, *_SIZE, box, resolution) for box in boxes]
+    masks = [ellipse_in_frame(box, *_SIZE, box, resolution) for box in boxes]
     batch = {
         "images": _detectron2_image(case),
         "image_sizes": [_SIZE],
@@ -262,60 +260,6 @@ def _training_batch(case, resolution):
         "stream_index": np.zeros(1, np.int64),
     }
     return {key: tf.constant(value) for key, value in batch.items()}
-
-
-# --- operations ---------------------------------------------------------------------
-
-
-def detectron2_roialign(case: Case) -> list[Row]:
-    features = case.normal("roialign/features", (2, 8, 50, 68)).transpose(0, 2, 3, 1)
-    boxes = case.expected["boxes_in"]
-    images = np.arange(len(boxes), dtype=np.int32) % 2
-    rows = []
-    for key in sorted(case.expected):
-        if key == "boxes_in":
-            continue
-        # out_aligned{0,1}_sampling{0,2}_{7,14}
-        _, aligned, sampling, size = key.split("_")
-        pooled = roi_align(
-            tf.constant(features),
-            tf.constant(boxes),
-            tf.constant(images),
-            int(size),
-            4.0,
-            int(sampling.removeprefix("sampling")),
-            aligned == "aligned1",
-        )
-        rows.append(relative(key, _nchw(pooled)[:, ::2], case.expected[key], OP))
-    return rows
-
-
-def detectron2_losses(case: Case) -> list[Row]:
-    expected = case.expected
-    proposals, gt_boxes = expected["proposals"], expected["gt_boxes"]
-    count = len(proposals)
-    deltas = box_ops.encode(gt_boxes, proposals, (10.0, 10.0, 5.0, 5.0))
-    masks = [_ellipse_in_frame(box, 120, 160, box, 112) for box in gt_boxes]
-    targets = mask_targets(
-        tf.constant(np.stack(masks)), tf.constant(gt_boxes), tf.constant(proposals), 28
-    )
-    wanted = np.unpackbits(expected["mask_targets"])[: count * 784]
-    wanted = wanted.reshape(count, 28, 28)
-    logits = case.normal("losses/mask_logits", (count, 5, 28, 28)).transpose(0, 2, 3, 1)
-    labels = tf.constant(expected["gt_classes"] + 1, tf.int32)
-    chosen = select_class(tf.constant(logits), labels)
-    loss = mask_sum(chosen, tf.constant(wanted, tf.float32)) / count
-    return [
-        relative("deltas", deltas, expected["deltas"], OP),
-        unequal(
-            "mask_targets",
-            (targets.numpy() >= 0.5).astype(np.uint8)[None],
-            wanted[None],
-            PIXELS,
-            "of pixels",
-        ),
-        relative("loss_mask", loss, expected["loss_mask"], OP),
-    ]
 
 
 # --- shared -------------------------------------------------------------------------
@@ -343,7 +287,7 @@ def _features_and_proposals(model, images, sizes):
 
 def _compare_levels(names, features, expected):
     return [
-        relative(name, _nchw(features[level])[:, ::16], expected[name], DEEP)
+        relative(name, nchw(features[level])[:, ::16], expected[name], DEEP)
         for name, level in zip(names, LEVELS)
     ]
 
@@ -369,26 +313,10 @@ def _raw_mask_head(head, x):
     return x
 
 
-def _nchw(value):
-    return np.asarray(value).transpose(0, 3, 1, 2)
-
-
 def _pasted(masks, boxes, size):
     return np.stack(
         [coco_mask.decode(code) for code in paste_masks(masks, boxes, size)]
     )
-
-
-def _ellipse_in_frame(ellipse_box, height, width, box, resolution):
-    """The bitmap of the ellipse inscribed in a box, in the frame of a box."""
-    x1, y1, x2, y2 = (float(v) for v in ellipse_box)
-    y, x = np.mgrid[:height, :width] + 0.5
-    across = (x - (x1 + x2) / 2) / ((x2 - x1) / 2)
-    down = (y - (y1 + y2) / 2) / ((y2 - y1) / 2)
-    inside = (across**2 + down**2 <= 1).astype(np.uint8)
-    code = coco_mask.encode(np.asfortranarray(inside))
-    code["counts"] = code["counts"].decode()
-    return box_frame_mask(code, height, width, box, resolution)
 
 
 CASES = {

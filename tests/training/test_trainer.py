@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +24,17 @@ TINY = (
     "data.eval_short_side=64",
     "data.eval_max_side=96",
     "model.backbone.width=8",
+    "model.backbone.norm=bn",
+    "model.neck.norm=none",
     "model.neck.channels=16",
     "model.rpn.channels=16",
     "model.roi.batch=16",
     "model.box.fc_units=32",
     "model.mask.channels=16",
     "model.rpn.post_nms_train=50",
+    "train.optimizer=sgd",
+    "train.learning_rate=0.02",
+    "train.weight_decay=0.0001",
     "train.steps=4",
     "train.warmup_steps=2",
     "train.checkpoint_every=2",
@@ -50,13 +57,18 @@ def tiny_config(shapes, output, *overrides):
     return config_module.apply_overrides(config, [*paths, *TINY, *overrides])
 
 
-def run_command(shapes, output, *overrides, resume=False, **options):
-    """`tfmask train` in a process of its own."""
+def train_command(shapes, output, *overrides, resume=False):
+    """The words of `tfmask train`."""
     paths = (f"data.train={shapes}/train", f"train.output={output}")
     arguments = ["--resume"] if resume else []
+    words = [sys.executable, "-m", "tfmask", "train", "demo/shapes", *arguments]
+    return [*words, *paths, *TINY, *overrides]
+
+
+def run_command(shapes, output, *overrides, resume=False, **options):
+    """`tfmask train` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "tfmask", "train", "demo/shapes", *arguments]
-        + [*paths, *TINY, *overrides],
+        train_command(shapes, output, *overrides, resume=resume),
         cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -149,6 +161,37 @@ def test_interrupted_and_resumed_run_is_bit_equal(shapes, tmp_path):
     done = run_command(shapes, half, resume=True)
     assert "resuming after step 2 of 4" in done.stdout, done.stderr
     assert_equal(final_weights(whole), final_weights(half))
+
+
+@pytest.mark.slow
+def test_run_killed_at_five_random_moments_ends_with_the_same_weights(shapes, tmp_path):
+    whole, killed, steps = tmp_path / "whole", tmp_path / "killed", "train.steps=40"
+    assert run_command(shapes, whole, steps).returncode == 0
+    rng, log = random.Random(3), killed / "metrics.jsonl"
+    for goal in (1, 5, 12, 20, 28):
+        process = subprocess.Popen(
+            train_command(shapes, killed, steps, resume=True),
+            cwd=ROOT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not log.exists() or len(log.read_text().splitlines()) < goal:
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        assert process.wait(30) == -9
+    done = run_command(shapes, killed, steps, resume=True)
+    assert "resuming after step" in done.stdout, done.stderr
+    assert_equal(final_weights(whole), final_weights(killed))
+    logs = [
+        [json.loads(line) for line in (run / "metrics.jsonl").open()]
+        for run in (whole, killed)
+    ]
+    # Every step once, and with the losses of the same examples.
+    assert [line["step"] for line in logs[1]] == list(range(1, 41))
+    assert [line["loss"] for line in logs[0]] == [line["loss"] for line in logs[1]]
 
 
 @pytest.mark.slow

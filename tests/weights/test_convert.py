@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from weights import public_names
-from weights.test_importers import CLASS_LAYERS, manifest_shapes
+from weights.public_files import CLASS_LAYERS, manifest_shapes
 
 from tfmask.config import Config, from_dict
 from tfmask.configs import lineages

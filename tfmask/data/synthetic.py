@@ -101,7 +101,7 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
     groups = rng.uniform(0.15, 0.85, (rng.integers(1, 4), 2)) * [width, height]
     for _ in range(rng.integers(3, 13)):
         label = int(rng.integers(len(CLASSES)))
-        radius = size * float(np.exp(rng.uniform(np.log(0.06), np.log(0.28))))
+        radius = size * float(np.exp(rng.uniform(np.log(0.06), np.log(0.36))))
         away = rng.normal(0, size * 0.1, 2)
         centre = np.clip(
             groups[rng.integers(len(groups))] + away, 4, [width - 4, height - 4]
