@@ -18,7 +18,7 @@ def config() -> Config:
     data.eval_short_side = 192
     data.mask_resolution = 56
     model.backbone.depth = 10
-    # Objects are 8 to 120 pixels wide: the pyramid is shifted down by two octaves.
+    # Objects are about 20 to 140 pixels wide: less than COCO's at 800 pixels.
     model.anchors.sizes = (12.0, 24.0, 48.0, 96.0, 144.0)
     model.pool.canonical_size = 112.0
     model.roi.batch = 128
