@@ -50,22 +50,25 @@ class ResidualBlock(keras.layers.Layer):
         self.norm_options = dict(
             norm=norm, norm_epsilon=norm_epsilon, train_affine=train_affine
         )
-        first, second = (strides, 1) if stride_in_1x1 else (1, strides)
+        # A stride in the first 1x1 skips cells of the input, for the shortcut too: they
+        # are left out once, before both.
+        self.skip = strides if kind == "bottleneck" and stride_in_1x1 else 1
+        step = strides // self.skip
         if kind == "basic":
-            specs = [(filters, 3, strides), (filters, 3, 1)]
+            specs = [(filters, 3, step), (filters, 3, 1)]
         else:
-            specs = [(filters, 1, first), (filters, 3, second), (4 * filters, 1, 1)]
+            specs = [(filters, 1, 1), (filters, 3, step), (4 * filters, 1, 1)]
         self.outer = specs[-1][0]
         self.convs = [
             ConvNorm(
                 width,
                 kernel,
-                strides=step,
+                strides=stride,
                 activation="relu" if i < len(specs) else None,
                 name=f"conv{i}",
                 **self.norm_options,
             )
-            for i, (width, kernel, step) in enumerate(specs, 1)
+            for i, (width, kernel, stride) in enumerate(specs, 1)
         ]
         self.shortcut = None
 
@@ -74,7 +77,7 @@ class ResidualBlock(keras.layers.Layer):
             self.shortcut = ConvNorm(
                 self.outer,
                 1,
-                strides=self.strides,
+                strides=self.strides // self.skip,
                 name="shortcut",
                 dtype=self.dtype_policy,
                 **self.norm_options,
@@ -87,6 +90,8 @@ class ResidualBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, training=None):
+        if self.skip > 1:
+            inputs = inputs[:, :: self.skip, :: self.skip]
         x = inputs
         for conv in self.convs:
             x = conv(x, training=training)
@@ -95,7 +100,8 @@ class ResidualBlock(keras.layers.Layer):
         return tf.nn.relu(x + inputs)
 
     def compute_output_shape(self, input_shape):
-        shape = input_shape
+        sides = [s if s is None else -(-s // self.skip) for s in input_shape[1:3]]
+        shape = (input_shape[0], *sides, input_shape[3])
         for conv in self.convs:
             shape = conv.compute_output_shape(shape)
         return shape

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 
 GROUPS = 32  # of GroupNorm, as the paper and every code base have it
@@ -22,7 +23,7 @@ def make_norm(kind: str, epsilon: float, train_affine: bool):
         return FrozenBatchNorm(epsilon, train_affine=train_affine, name="norm")
     if kind == "gn":
         return keras.layers.GroupNormalization(GROUPS, epsilon=epsilon, name="norm")
-    return keras.layers.BatchNormalization(
+    return BatchNorm(
         momentum=0.9, epsilon=epsilon, synchronized=kind == "sync_bn", name="norm"
     )
 

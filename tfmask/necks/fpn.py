@@ -86,8 +86,17 @@ class FPN(keras.layers.Layer):
 
 def _upsample(x, shape):
     """Nearest neighbour, twice the size, cut to the finer level `shape`."""
+    return _double(x)[:, : shape[1], : shape[2]]
+
+
+@tf.custom_gradient
+def _double(x):
     b, h, w, c = tf.unstack(tf.shape(x))
-    channels = x.shape[-1]
-    x = tf.broadcast_to(x[:, :, None, :, None, :], [b, h, 2, w, 2, c])
-    x = tf.reshape(x, [b, 2 * h, 2 * w, channels])
-    return x[:, : shape[1], : shape[2]]
+    y = tf.broadcast_to(x[:, :, None, :, None, :], [b, h, 2, w, 2, c])
+    y = tf.reshape(y, [b, 2 * h, 2 * w, x.shape[-1]])
+
+    def gradient(upstream):
+        # The sum of each cell's four copies; many times faster than a reduction.
+        return 4.0 * tf.nn.avg_pool2d(upstream, 2, 2, "VALID")
+
+    return y, gradient

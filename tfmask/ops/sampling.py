@@ -46,9 +46,15 @@ def in_crowd(
     candidates: tf.Tensor, gt_boxes: tf.Tensor, crowd: tf.Tensor, threshold: float
 ) -> tf.Tensor:
     """Candidates that lie in a crowd region by at least `threshold` of their area."""
-    share = box_ops.pairwise_ioa(candidates, gt_boxes)
-    share = share * tf.cast(crowd, tf.float32)[None, :]
-    return tf.reduce_max(share, axis=1) >= threshold
+
+    def inside():
+        share = box_ops.pairwise_ioa(candidates, gt_boxes)
+        share = share * tf.cast(crowd, tf.float32)[None, :]
+        return tf.reduce_max(share, axis=1) >= threshold
+
+    # Most images have no crowd region, and the table of overlaps is large.
+    nowhere = tf.zeros(tf.shape(candidates)[:1], tf.bool)
+    return tf.cond(tf.reduce_any(crowd), inside, lambda: nowhere)
 
 
 def draw(
