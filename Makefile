@@ -5,6 +5,7 @@
 #   make test-addons  the tests, addons line: TensorFlow 2.15, Keras 2.15, Python 3.10-3.11
 #   make test-slow    the long tests, default line
 #   make bench        the benchmarks; make compare: beside TensorFlow Model Garden
+#   make sanitize     10,000 random calls of the compiled ops under ASan and UBSan
 #   make lint         ruff check and format
 #   make lock         resolve requirements/*.in anew (needs uv)
 #
@@ -18,7 +19,8 @@ ADDONS := .venv-addons
 GARDEN := .venv-garden
 PIP_OPTIONS := --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo test test-addons test-slow bench compare garden lint format lock clean
+.PHONY: demo test test-addons test-slow bench compare garden sanitize lint format lock \
+  clean
 .DELETE_ON_ERROR:
 
 demo: $(CURRENT)/ready
@@ -43,6 +45,15 @@ compare: $(CURRENT)/ready $(GARDEN)/ready
 	$(CURRENT)/bin/python benchmarks/compare.py --garden $(GARDEN)/bin/python
 
 garden: $(GARDEN)/ready
+
+# Python and TensorFlow are not instrumented: the sanitizers are loaded before them, and
+# what Python never frees is no leak of ours.
+sanitize: $(CURRENT)/ready
+	$(CURRENT)/bin/python custom_ops/build.py --sanitize --output build/sanitized
+	ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
+	  TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	  $(CURRENT)/bin/python tests/fuzz_shape_aware.py --calls 10000
 
 lint: $(CURRENT)/ready
 	$(CURRENT)/bin/ruff check .
@@ -69,8 +80,11 @@ define install_lock
 @touch $@
 endef
 
+CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/shape_aware_roi_align/*)
+
 # setuptools is in the locks, so nothing is fetched to build the package itself.
 define install_package
+@$(@D)/bin/python custom_ops/build.py --if-possible
 @$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e .
 @touch $@
 endef
@@ -87,10 +101,10 @@ $(GARDEN)/ready: requirements/garden.lock
 	$(call require_python,(3$(comma) 11) <= v <= (3$(comma) 12),3.11 or 3.12)
 	$(call install_lock,$(GARDEN),requirements/garden.lock)
 
-$(CURRENT)/ready: $(CURRENT)/locked setup.py pyproject.toml
+$(CURRENT)/ready: $(CURRENT)/locked setup.py pyproject.toml $(CUSTOM_OPS)
 	$(install_package)
 
-$(ADDONS)/ready: $(ADDONS)/locked setup.py pyproject.toml
+$(ADDONS)/ready: $(ADDONS)/locked setup.py pyproject.toml $(CUSTOM_OPS)
 	$(install_package)
 
 comma := ,
@@ -106,4 +120,4 @@ lock:
 	$(UV_COMPILE) --python-version 3.11 requirements/garden.in -o requirements/garden.lock
 
 clean:
-	rm -rf $(CURRENT) $(ADDONS) $(GARDEN) build dist *.egg-info runs/demo runs/ci
+	rm -rf $(CURRENT) $(ADDONS) $(GARDEN) build dist *.egg-info runs/demo runs/ci tfmask/_lib

@@ -1,9 +1,11 @@
 """Package metadata. The settings of the tools stand in ruff.toml and pytest.ini."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
 VERSION = re.search(
@@ -16,8 +18,25 @@ RECIPES = ["tfmask.configs"] + [
     f"tfmask.configs.{name}" for name in find_packages("configs")
 ]
 
+# The compiled ops are built where the building Python has TensorFlow and there is a
+# compiler; without them tfmask uses stock TensorFlow ops.
+BUILD = ROOT / "custom_ops" / "build.py"
+if BUILD.exists() and {"bdist_wheel", "editable_wheel"} & set(sys.argv):
+    subprocess.run([sys.executable, str(BUILD), "--if-possible"], check=True)
+
+
+class PlatformDistribution(Distribution):
+    """A wheel that holds a compiled library is for one platform."""
+
+    def has_ext_modules(self):
+        libraries = any((ROOT / "tfmask" / "_lib").glob("*.so"))
+        return "bdist_wheel" in sys.argv and libraries
+
+
 setup(
     name="tfmask",
+    distclass=PlatformDistribution,
+    package_data={"tfmask": ["_lib/*.so"]},
     version=VERSION,
     description="Instance segmentation for TensorFlow and Keras",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),

@@ -66,3 +66,12 @@ def test_frozen_layer_uses_the_moving_statistics():
     np.testing.assert_array_equal(layer(X, training=True), layer(X, training=False))
     for a, b in zip(before, layer.weights):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_stand_in_for_no_examples_leaves_the_statistics_alone(empty):
+    layer = make(BatchNorm)
+    before = [np.array(w) for w in layer.non_trainable_weights]
+    layer(X, training=True, empty=tf.constant(empty))
+    after = [np.array(w) for w in layer.non_trainable_weights]
+    assert all((a == b).all() == empty for a, b in zip(after, before))

@@ -76,6 +76,15 @@ def test_clip_empties_boxes_that_are_not_finite():
     np.testing.assert_array_equal(got, [[0, 0, 0, 0], [0, 0, 60, 40], [0, 0, 0, 0]])
 
 
+def test_clip_of_boxes_of_several_images():
+    table = tf.fill([2, 3, 4], 50.0) * [-1, -1, 1, 1]
+    sizes = tf.constant([[40, 60], [30, 20]])
+    expected = np.float32([[0, 0, 50, 40], [0, 0, 20, 30]])
+    np.testing.assert_array_equal(boxes.clip(table[:, 0], sizes), expected)
+    got = boxes.clip(table, sizes[:, None])
+    np.testing.assert_array_equal(got, np.repeat(expected[:, None], 3, axis=1))
+
+
 def test_inclusive_clip_keeps_one_pixel():
     got = boxes.clip(tf.constant([[90.0, 90, 99, 99]]), tf.constant([40, 60]), True)
     np.testing.assert_array_equal(got, [[59, 39, 60, 40]])

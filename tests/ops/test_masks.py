@@ -66,3 +66,11 @@ def test_select_class_takes_channel_label_minus_one():
     logits = tf.reshape(tf.range(2 * 1 * 1 * 3, dtype=tf.float32), [2, 1, 1, 3])
     got = select_class(logits, tf.constant([1, 3]))
     assert list(got.numpy().ravel()) == [0, 5]
+
+
+def test_select_class_of_no_rois_has_a_gradient_of_the_right_shape():
+    logits = tf.Variable(tf.ones([1, 4, 4, 3]))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(select_class(logits[:0], tf.zeros([0], tf.int32)))
+    gradient = tape.gradient(total, logits)
+    assert gradient.shape == (1, 4, 4, 3) and not np.any(tf.convert_to_tensor(gradient))

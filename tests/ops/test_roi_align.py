@@ -1,10 +1,20 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiled_ops import IMPLEMENTATIONS
+from golden import cases
 
 from tfmask.ops.roi_align import assign_levels, multilevel_roi_align, roi_align
 
 ARANGE = tf.constant(np.arange(25).reshape(1, 5, 5, 1), tf.float32)
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, autouse=True)
+def implementation(request, monkeypatch):
+    """Every test runs with the stock ops and with the compiled one."""
+    mode = "off" if request.param == "stock" else "require"
+    monkeypatch.setenv("TFMASK_CUSTOM_OPS", mode)
+    return request.param
 
 
 def bilinear(feature, y, x):
@@ -154,3 +164,13 @@ def test_multilevel_keeps_the_order_of_boxes():
         canonical_size=22.4,
     )
     assert list(got.numpy().ravel()) == [2, 0, 3, 1, 0]
+
+
+def test_equals_what_detectron2_computed():
+    rows = cases.run("detectron2_roialign")
+    assert rows and all(row.holds for row in rows), rows
+
+
+def test_a_box_that_is_not_finite_is_on_the_finest_level():
+    boxes = tf.constant([[np.nan] * 4, [0.0, 0.0, 600.0, 600.0]])
+    assert list(assign_levels(boxes, 2, 5).numpy()) == [0, 3]

@@ -88,7 +88,8 @@ def clip(boxes: tf.Tensor, image_size: tf.Tensor, inclusive: bool = False) -> tf
 
     Args:
       boxes: `[N, 4]` or `[N, K, 4]`, pixels.
-      image_size: `[2]` (height, width).
+      image_size: `[2]` (height, width), or for boxes of several images what broadcasts
+        against them, `[N, 2]` or `[N, 1, 2]`.
       inclusive: maskrcnn-benchmark's rule: its inclusive corners stop at W - 1, so a
         clipped box keeps one pixel at least.
 
@@ -99,7 +100,7 @@ def clip(boxes: tf.Tensor, image_size: tf.Tensor, inclusive: bool = False) -> tf
     finite = tf.reduce_all(tf.math.is_finite(boxes), axis=-1, keepdims=True)
     boxes = tf.where(finite, boxes, 0.0)
     size = tf.cast(image_size, tf.float32)
-    corner = tf.stack([size[1], size[0]])  # (width, height), the order of x and y
+    corner = tf.reverse(size, axis=[-1])  # (width, height), the order of x and y
     margin = 1.0 if inclusive else 0.0
     low = tf.clip_by_value(boxes[..., :2], 0.0, corner - margin)
     high = tf.clip_by_value(boxes[..., 2:], margin, corner)

@@ -1,6 +1,22 @@
 """Mask targets, and the choice of one class's channel."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
+
+
+class InstanceTargets(NamedTuple):
+    """The instance that each packed roi is matched to. M may be zero."""
+
+    masks: tf.Tensor  # [M, R, R] uint8, coverage 0..255 in its own box
+    boxes: tf.Tensor  # [M, 4] float32, pixels: that box
+    rois: tf.Tensor  # [M, 4] float32, pixels: where targets are wanted
+    labels: tf.Tensor  # [M] int32, 1..K
+
+    def at(self, size: int, soft: bool = False) -> tf.Tensor:
+        """Targets `[M, size, size]` float32: 0 or 1, or coverage where `soft`."""
+        wanted = mask_targets(self.masks, self.boxes, self.rois, size)
+        return wanted if soft else tf.cast(wanted >= 0.5, tf.float32)
 
 
 def mask_targets(
@@ -71,4 +87,9 @@ def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
       `[M, S, S]`.
     """
     by_class = tf.transpose(logits, [0, 3, 1, 2])  # [M, K, S, S]
-    return tf.gather(by_class, tf.maximum(labels - 1, 0), axis=1, batch_dims=1)
+    shape = tf.shape(by_class)
+    rows = tf.reshape(by_class, tf.concat([[-1], shape[2:]], 0))  # [M * K, S, S]
+    rows = tf.ensure_shape(rows, [None, *by_class.shape[2:]])
+    # Not tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape
+    # where there are no rois.
+    return tf.gather(rows, tf.range(shape[0]) * shape[1] + tf.maximum(labels - 1, 0))

@@ -1,0 +1,124 @@
+// Attributes and checked inputs of the ops, for every device.
+#ifndef TFMASK_SHAPE_AWARE_ROI_ALIGN_OP_H_
+#define TFMASK_SHAPE_AWARE_ROI_ALIGN_OP_H_
+
+#include <cmath>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "kernel.h"
+#include "tensorflow/core/framework/op_kernel.h"
+
+namespace tfmask {
+
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
+// How the kernel sees TensorFlow's bfloat16.
+template <typename T>
+using Stored = std::conditional_t<std::is_same_v<T, tensorflow::bfloat16>, BFloat16, T>;
+
+// Attributes and inputs that both ops share.
+template <typename T, typename U>
+class RoiAlignOp : public OpKernel {
+ public:
+  explicit RoiAlignOp(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("L", &num_levels_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("size", &size_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("strides", &strides_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("sampling_ratio", &sampling_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("aligned", &aligned_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("has_masks", &has_masks_));
+    OP_REQUIRES(construction, static_cast<int>(strides_.size()) == num_levels_,
+                absl::InvalidArgumentError(absl::StrCat(
+                    "strides has ", strides_.size(), " entries and features has ",
+                    num_levels_, ": expected one stride for each level")));
+    for (float stride : strides_) {
+      // Boxes end at 1e6 pixels: they must be finite in cells too.
+      OP_REQUIRES(construction,
+                  stride > 0 && std::isfinite(stride) && std::isfinite(1e6f / stride),
+                  absl::InvalidArgumentError(absl::StrCat(
+                      "stride ", stride, ": expected a positive number of pixels")));
+    }
+    OP_REQUIRES(construction, sampling_ <= 4096,
+                absl::InvalidArgumentError(absl::StrCat(
+                    "sampling_ratio ", sampling_, ": expected 0 to 4096")));
+  }
+
+ protected:
+  absl::Status Read(OpKernelContext* context, int first, Geometry* geometry,
+                    Inputs<Stored<T>, U>* inputs) const {
+    const Tensor& boxes = context->input(first + num_levels_);
+    const Tensor& batch_indices = context->input(first + num_levels_ + 1);
+    const Tensor& levels = context->input(first + num_levels_ + 2);
+    const Tensor& masks = context->input(first + num_levels_ + 3);
+    const Tensor& finest = context->input(first);
+    if (boxes.dims() != 2 || boxes.dim_size(1) != 4) {
+      return Mismatch("boxes", boxes, "[M, 4]");
+    }
+    const int64_t rois = boxes.dim_size(0);
+    if (batch_indices.dims() != 1 || batch_indices.dim_size(0) != rois) {
+      return Mismatch("batch_indices", batch_indices, absl::StrCat("[", rois, "]"));
+    }
+    if (levels.dims() != 1 || levels.dim_size(0) != rois) {
+      return Mismatch("levels", levels, absl::StrCat("[", rois, "]"));
+    }
+    if (has_masks_ && (masks.dims() != 3 || masks.dim_size(0) != rois ||
+                       masks.dim_size(1) < 1 || masks.dim_size(2) < 1)) {
+      return Mismatch("masks", masks, absl::StrCat("[", rois, ", Hp, Wp]"));
+    }
+    for (int l = 0; l < num_levels_; ++l) {
+      const Tensor& map = context->input(first + l);
+      if (map.dims() != 4 || map.dim_size(0) != finest.dim_size(0) ||
+          map.dim_size(3) != finest.dim_size(3)) {
+        return Mismatch(absl::StrCat("features of level ", l), map,
+                        "[B, H, W, C] with the B and C of level 0");
+      }
+      if (map.dim_size(1) < 1 || map.dim_size(2) < 1) {
+        return Mismatch(absl::StrCat("features of level ", l), map,
+                        "at least one cell");
+      }
+      geometry->levels.push_back({map.dim_size(1), map.dim_size(2), strides_[l]});
+      inputs->features.push_back(
+          reinterpret_cast<const Stored<T>*>(map.flat<T>().data()));
+    }
+    geometry->batch = finest.dim_size(0);
+    geometry->channels = finest.dim_size(3);
+    geometry->num_rois = rois;
+    geometry->size = size_;
+    geometry->sampling_ratio = sampling_;
+    geometry->aligned = aligned_;
+    inputs->boxes = boxes.flat<float>().data();
+    inputs->batch_indices = batch_indices.flat<int32_t>().data();
+    inputs->levels = levels.flat<int32_t>().data();
+    inputs->masks = nullptr;
+    if (has_masks_) {
+      geometry->mask_height = masks.dim_size(1);
+      geometry->mask_width = masks.dim_size(2);
+      inputs->masks = masks.flat<U>().data();
+    }
+    return absl::OkStatus();
+  }
+
+  int num_levels_, size_, sampling_;
+  std::vector<float> strides_;
+  bool aligned_, has_masks_;
+
+ private:
+  static absl::Status Mismatch(const std::string& name, const Tensor& tensor,
+                               const std::string& expected) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " has the shape ",
+                                                   tensor.shape().DebugString(),
+                                                   ": expected ", expected));
+  }
+};
+
+}  // namespace tfmask
+
+#endif  // TFMASK_SHAPE_AWARE_ROI_ALIGN_OP_H_

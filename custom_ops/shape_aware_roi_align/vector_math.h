@@ -1,0 +1,185 @@
+// The two inner loops over channels, in the widest vectors of the machine that runs
+// them.
+#ifndef TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+#define TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernel.h"
+
+#define TFMASK_INLINE inline __attribute__((always_inline))
+
+namespace tfmask {
+
+template <typename F, typename T>
+struct VectorMath {
+  // out[c] = (add ? out[c] : 0) + sum over t of weights[t] * base[offsets[t] + c]
+  void (*weighted_sum)(T* out, const F* base, const int64_t* offsets, const T* weights,
+                       int64_t terms, int64_t channels, bool add);
+  // dots[t] = sum over c of vector[c] * base[offsets[t] + c]
+  void (*dots)(const T* vector, const F* base, const int64_t* offsets, int64_t terms,
+               int64_t channels, T* dots);
+};
+
+namespace vector_math {
+
+template <typename T, int kBytes>
+struct Register {
+  typedef T type __attribute__((vector_size(kBytes)));
+  static constexpr int kLanes = kBytes / sizeof(T);
+
+  static TFMASK_INLINE type Load(const T* from) {
+    type value;
+    std::memcpy(&value, from, sizeof(value));
+    return value;
+  }
+
+  static TFMASK_INLINE type Load(const BFloat16* from) {
+    using bits_type = typename Register<uint32_t, kBytes>::type;
+    typename Register<uint16_t, kBytes / 2>::type halves;
+    std::memcpy(&halves, from, sizeof(halves));
+    const bits_type bits = __builtin_convertvector(halves, bits_type) << 16;
+    type value;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+  }
+
+  static TFMASK_INLINE void Store(T* to, const type& value) {
+    std::memcpy(to, &value, sizeof(value));
+  }
+};
+
+template <typename T>
+TFMASK_INLINE T Scalar(T value) {
+  return value;
+}
+
+TFMASK_INLINE float Scalar(BFloat16 value) {
+  const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof(result));
+  return result;
+}
+
+// kCount registers of channels from c on.
+template <typename F, typename T, int kBytes, int kCount>
+TFMASK_INLINE int64_t SumBlocks(int64_t c, T* out, const F* base, const int64_t* offsets,
+                                const T* weights, int64_t terms, int64_t channels,
+                                bool add) {
+  using R = Register<T, kBytes>;
+  for (; c + kCount * R::kLanes <= channels; c += kCount * R::kLanes) {
+    typename R::type sums[kCount];
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i) {
+      sums[i] = add ? R::Load(out + c + i * R::kLanes) : typename R::type{};
+    }
+    for (int64_t t = 0; t < terms; ++t) {
+      const F* cell = base + offsets[t] + c;
+      const T weight = weights[t];
+#pragma GCC unroll 16
+      for (int i = 0; i < kCount; ++i) {
+        sums[i] += weight * R::Load(cell + i * R::kLanes);
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i) R::Store(out + c + i * R::kLanes, sums[i]);
+  }
+  return c;
+}
+
+template <typename F, typename T, int kBytes, int kCount>
+TFMASK_INLINE void WeightedSum(T* out, const F* base, const int64_t* offsets,
+                               const T* weights, int64_t terms, int64_t channels,
+                               bool add) {
+  int64_t c = SumBlocks<F, T, kBytes, kCount>(0, out, base, offsets, weights, terms,
+                                              channels, add);
+  c = SumBlocks<F, T, kBytes, 1>(c, out, base, offsets, weights, terms, channels, add);
+  for (; c < channels; ++c) {
+    T sum = add ? out[c] : T(0);
+    for (int64_t t = 0; t < terms; ++t) {
+      sum += weights[t] * Scalar(base[offsets[t] + c]);
+    }
+    out[c] = sum;
+  }
+}
+
+template <typename F, typename T, int kBytes>
+TFMASK_INLINE void Dots(const T* vector, const F* base, const int64_t* offsets,
+                        int64_t terms, int64_t channels, T* dots) {
+  using R = Register<T, kBytes>;
+  for (int64_t t = 0; t < terms; ++t) {
+    const F* cell = base + offsets[t];
+    // Four sums, because one addition waits for the one before it.
+    typename R::type sums[4] = {};
+    int64_t c = 0;
+    for (; c + 4 * R::kLanes <= channels; c += 4 * R::kLanes) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const int64_t at = c + i * R::kLanes;
+        sums[i] += R::Load(vector + at) * R::Load(cell + at);
+      }
+    }
+    for (; c + R::kLanes <= channels; c += R::kLanes) {
+      sums[0] += R::Load(vector + c) * R::Load(cell + c);
+    }
+    const typename R::type all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    T lanes[R::kLanes];
+    R::Store(lanes, all);
+#pragma GCC unroll 8
+    for (int half = R::kLanes / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    }
+    T dot = lanes[0];
+    for (; c < channels; ++c) dot += vector[c] * Scalar(cell[c]);
+    dots[t] = dot;
+  }
+}
+
+// The same loops compiled for one instruction set. __attribute__((target_clones)) would
+// choose while the library is loaded, before a sanitizer is ready.
+#define TFMASK_VECTOR_MATH(NAME, TARGET, BYTES, COUNT)                                  \
+  template <typename F, typename T>                                                    \
+  struct NAME {                                                                        \
+    TARGET static void Sum(T* out, const F* base, const int64_t* offsets,              \
+                           const T* weights, int64_t terms, int64_t channels,          \
+                           bool add) {                                                 \
+      WeightedSum<F, T, BYTES, COUNT>(out, base, offsets, weights, terms, channels,    \
+                                      add);                                            \
+    }                                                                                  \
+    TARGET static void Dot(const T* vector, const F* base, const int64_t* offsets,     \
+                           int64_t terms, int64_t channels, T* dots) {                 \
+      Dots<F, T, BYTES>(vector, base, offsets, terms, channels, dots);                 \
+    }                                                                                  \
+    static constexpr VectorMath<F, T> kFunctions = {Sum, Dot};                         \
+  };
+
+TFMASK_VECTOR_MATH(Portable, , 16, 8)
+#if defined(__x86_64__)
+TFMASK_VECTOR_MATH(Avx2, __attribute__((target("avx2,fma"))), 32, 8)
+TFMASK_VECTOR_MATH(Avx512, __attribute__((target("avx512f,avx512bw,avx512vl,fma"))), 64,
+                   16)
+#endif
+#undef TFMASK_VECTOR_MATH
+
+}  // namespace vector_math
+
+// The fastest version that this machine runs.
+template <typename F, typename T>
+const VectorMath<F, T>& FastestVectorMath() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl")) {
+    return vector_math::Avx512<F, T>::kFunctions;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return vector_math::Avx2<F, T>::kFunctions;
+  }
+#endif
+  return vector_math::Portable<F, T>::kFunctions;
+}
+
+}  // namespace tfmask
+
+#endif  // TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_

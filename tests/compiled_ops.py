@@ -1,0 +1,12 @@
+"""What the tests of the compiled ops share."""
+
+import pytest
+
+from tfmask.ops import _library
+
+BUILT = _library.path().exists()
+COMPILED = pytest.param(
+    "compiled",
+    marks=pytest.mark.skipif(not BUILT, reason="the compiled ops are not built"),
+)
+IMPLEMENTATIONS = ["stock", COMPILED]

@@ -1,0 +1,347 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from compiled_ops import COMPILED, IMPLEMENTATIONS
+from roi_align_reference import gradients, pool
+
+from tfmask.ops import _library
+from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
+
+both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+STRIDES = [4.0, 8.0]
+# Inside, over each border, outside, thin, without area, not finite.
+BOXES = np.array(
+    [
+        [3.3, 5.1, 40.2, 44.9],
+        [-30.7, -20.3, 15.2, 12.1],
+        [50.3, 40.6, 95.7, 70.2],
+        [200.0, 200.0, 240.0, 230.0],
+        [0.4, 8.3, 68.1, 12.2],
+        [20.3, 20.1, 20.3, 20.1],
+        [30.0, 20.0, 10.0, 5.0],
+        [np.nan, 0.0, 5.0, 5.0],
+        [0.0, 0.0, np.inf, 5.0],
+    ],
+    np.float32,
+)
+IMAGES = np.arange(len(BOXES), dtype=np.int32) % 2
+LEVELS = np.array([0, 1, 0, 0, 1, 0, 0, 1, 0], np.int32)
+
+
+def inputs(dtype=np.float32, mask_shape=(5, 6), channels=3, seed=0):
+    rng = np.random.default_rng(seed)
+    features = [
+        rng.normal(size=(2, 12 // 2**i, 17 // 2**i, channels)).astype(dtype)
+        for i in range(2)
+    ]
+    masks = rng.uniform(size=(len(BOXES), *mask_shape)).astype(dtype)
+    return features, masks
+
+
+def call(features, masks, size, implementation, sampling=2, aligned=True, **changed):
+    named = {"boxes": BOXES, "batch_indices": IMAGES, "levels": LEVELS, **changed}
+    return shape_aware_roi_align(
+        features=[tf.convert_to_tensor(f) for f in features],
+        masks=masks if masks is None else tf.convert_to_tensor(masks),
+        size=size,
+        strides=STRIDES[: len(features)],
+        sampling_ratio=sampling,
+        aligned=aligned,
+        implementation=implementation,
+        **{name: tf.convert_to_tensor(value) for name, value in named.items()},
+    )
+
+
+def differentiate(features, masks, grad, *args, **kwargs):
+    features = [tf.constant(f) for f in features]
+    masks = tf.constant(masks)
+    with tf.GradientTape() as tape:
+        tape.watch([*features, masks])
+        pooled = call(features, masks, *args, **kwargs)
+    found = tape.gradient(pooled, [*features, masks], tf.constant(grad))
+    *by_feature, by_mask = [tf.convert_to_tensor(g).numpy() for g in found]
+    return by_feature, by_mask
+
+
+@both
+def test_hand_table(implementation):
+    # f(y, x) = 5 y + x. One bin of 2x2 samples in the box (1, 1, 3, 3): at 1.5 and 2.5
+    # on both axes, where f is 9, 10 / 14, 15. A 2x2 mask is read at u = (k + 1/2) / 2 *
+    # 2 - 1/2 = k, its own cells: (9 * 1 + 10 * 0 + 14 / 2 + 15 / 4) / 4 = 4.9375.
+    features = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
+    masks = tf.constant([[[1.0, 0.0], [0.5, 0.25]]])
+    with tf.GradientTape() as tape:
+        tape.watch([features, masks])
+        pooled = shape_aware_roi_align(
+            [features], tf.constant([[1.0, 1, 3, 3]]), [0], [0], masks, 1, [1.0], 2,
+            False, implementation,
+        )  # fmt: skip
+    found = tape.gradient(pooled, [features, masks])
+    by_feature, by_mask = map(tf.convert_to_tensor, found)
+    assert pooled.numpy().ravel() == pytest.approx([4.9375], abs=1e-5)
+    np.testing.assert_allclose(by_mask[0], [[2.25, 2.5], [3.5, 3.75]], atol=1e-5)
+    # Each sample lies amid four cells, with weight p / 4 samples / 4 cells on each.
+    sixteenths = np.zeros((5, 5))
+    sixteenths[1:3, 1:3] += 1.0
+    sixteenths[2:4, 1:3] += 0.5
+    sixteenths[2:4, 2:4] += 0.25
+    np.testing.assert_allclose(by_feature[0, ..., 0], sixteenths / 16, atol=1e-6)
+
+
+@both
+def test_one_sample_amid_two_pixels_reads_their_mean(implementation):
+    # u = 1/2 * 2 - 1/2 = 1/2: (0.2 + 0.6) / 2.
+    pooled = shape_aware_roi_align(
+        [tf.ones([1, 5, 5, 1])], tf.constant([[1.0, 1, 3, 3]]), [0], [0],
+        tf.constant([[[0.2, 0.6]]]), 1, [1.0], 1, True, implementation,
+    )  # fmt: skip
+    assert pooled.numpy().ravel() == pytest.approx([0.4], abs=1e-6)
+
+
+@both
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("sampling", [0, 1, 2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_and_gradients_equal_the_equation(
+    implementation, dtype, sampling, aligned
+):
+    features, masks = inputs(dtype)
+    grad = np.random.default_rng(1).normal(size=(len(BOXES), 3, 3, 3)).astype(dtype)
+    layout = (BOXES, IMAGES, LEVELS, masks, 3, STRIDES, sampling, aligned)
+    options = (3, implementation, sampling, aligned)
+    # crop_and_resize computes its places in float32.
+    tolerance = 1e-10 if dtype == np.float64 else 2e-4
+    pooled = call(features, masks, *options)
+    assert pooled.dtype == dtype
+    np.testing.assert_allclose(pooled, pool(features, *layout), atol=tolerance)
+    by_feature, by_mask = differentiate(features, masks, grad, *options)
+    expected_features, expected_masks = gradients(features, *layout, grad)
+    for got, expected in zip(by_feature, expected_features):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, expected, atol=5 * tolerance)
+    np.testing.assert_allclose(by_mask, expected_masks, atol=5 * tolerance)
+
+
+@both
+@pytest.mark.parametrize("channels", [1, 15, 16, 17, 130, 257])
+def test_any_number_of_channels(implementation, channels):
+    features, masks = inputs(channels=channels)
+    grad = np.random.default_rng(1).normal(size=(len(BOXES), 2, 2, channels))
+    layout = (BOXES, IMAGES, LEVELS, masks, 2, STRIDES, 2, True)
+    pooled = call(features, masks, 2, implementation)
+    np.testing.assert_allclose(pooled, pool(features, *layout), atol=2e-4)
+    by_feature, by_mask = differentiate(
+        features, masks, grad.astype(np.float32), 2, implementation
+    )
+    expected_features, expected_masks = gradients(features, *layout, grad)
+    for got, expected in zip(by_feature, expected_features):
+        np.testing.assert_allclose(got, expected, atol=1e-3)
+    np.testing.assert_allclose(by_mask, expected_masks, atol=4e-3)
+
+
+@both
+def test_plain_roi_align_is_a_mask_of_ones(implementation):
+    features, masks = inputs()
+    plain = call(features, None, 3, implementation)
+    ones = call(features, np.ones_like(masks), 3, implementation)
+    np.testing.assert_allclose(plain, ones, atol=1e-6)
+    layout = (BOXES, IMAGES, LEVELS, None, 3, STRIDES, 2, True)
+    np.testing.assert_allclose(plain, pool(features, *layout), atol=2e-4)
+
+
+@both
+def test_7x7_bins_of_a_28x28_mask_pool_it_2x2(implementation):
+    features, masks = inputs(mask_shape=(28, 28))
+    samples = call(features, None, 14, implementation, sampling=1)
+    mask = tf.nn.avg_pool2d(masks[..., np.newaxis], 2, 2, "VALID")
+    expected = tf.nn.avg_pool2d(samples * mask, 2, 2, "VALID")
+    got = call(features, masks, 7, implementation, sampling=2)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@both
+def test_a_mask_of_one_pixel_scales_the_box(implementation):
+    features, _ = inputs()
+    factors = np.linspace(0, 1, len(BOXES), dtype=np.float32)[:, None, None]
+    got = call(features, factors, 3, implementation)
+    plain = call(features, None, 3, implementation)
+    np.testing.assert_allclose(got, plain * factors[..., None], atol=1e-6)
+
+
+@both
+def test_the_border_cell_is_read_up_to_one_cell_away(implementation):
+    features = tf.reshape(tf.range(25.0), [1, 5, 5, 1])
+    # One sample in the middle of each box, at y = 2 and the given x.
+    places = np.array([-1.0, -1.01, 5.0, 5.01], np.float32)
+    boxes = np.stack([places - 0.5, 0 * places + 1.5, places + 0.5, 0 * places + 2.5])
+    pooled = shape_aware_roi_align(
+        [features], tf.constant(boxes.T), [0] * 4, [0] * 4, None, 1, [1.0], 1, False,
+        implementation,
+    )  # fmt: skip
+    np.testing.assert_allclose(pooled.numpy().ravel(), [10, 0, 14, 0], atol=1e-5)
+
+
+@both
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_precision_computes_in_float32(implementation, dtype):
+    features, masks = inputs()
+    halves = [tf.cast(f, dtype) for f in features]
+    rounded = [tf.cast(f, tf.float32) for f in halves]
+    got = call(halves, masks, 3, implementation)
+    assert got.dtype == tf.float32
+    np.testing.assert_allclose(got, call(rounded, masks, 3, implementation), atol=1e-6)
+    with tf.GradientTape() as tape:
+        tape.watch(halves)
+        total = tf.reduce_sum(call(halves, masks, 3, implementation))
+    ones = np.ones(got.shape, np.float32)
+    expected, _ = differentiate(rounded, masks, ones, 3, implementation)
+    for got, exact in zip(tape.gradient(total, halves), expected):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(tf.cast(got, tf.float32), exact, rtol=1e-2)
+
+
+@both
+@pytest.mark.parametrize("sampling", [0, 2])
+def test_no_boxes_give_an_empty_result_and_zero_gradients(implementation, sampling):
+    features, masks = inputs()
+    by_feature, by_mask = differentiate(
+        features,
+        masks[:0],
+        np.zeros((0, 3, 3, 3), np.float32),
+        3,
+        implementation,
+        sampling,
+        boxes=BOXES[:0],
+        batch_indices=IMAGES[:0],
+        levels=LEVELS[:0],
+    )
+    assert by_mask.shape == (0, 5, 6)
+    for got, feature in zip(by_feature, features):
+        np.testing.assert_array_equal(got, np.zeros_like(feature))
+
+
+@both
+def test_boxes_that_are_not_finite_read_the_origin(implementation):
+    features, masks = inputs()
+    bad = np.array([[np.nan] * 4, [0, 0, np.inf, 5], [-np.inf, 0, 3, 5]], np.float32)
+    named = dict(batch_indices=[0, 0, 0], levels=[0, 1, 0])
+    got = call(features, masks[:3], 3, implementation, boxes=bad, **named)
+    zeros = np.zeros_like(bad)
+    origin = call(features, masks[:3], 3, implementation, boxes=zeros, **named)
+    np.testing.assert_array_equal(got, origin)
+
+
+@both
+def test_a_feature_that_is_nan_reaches_the_bins_that_read_it_and_no_other(
+    implementation,
+):
+    features, masks = inputs()
+    clean = call(features, masks, 3, implementation).numpy()
+    features[0][0, 2, 2, 1] = np.nan
+    got = call(features, masks, 3, implementation).numpy()
+    assert np.isnan(got[0, 0, 0, 1])
+    changed = np.zeros(got.shape, bool)
+    changed[0, :, :, 1] = True  # the one box of image 0, level 0 that is near
+    np.testing.assert_allclose(got[~changed], clean[~changed], atol=1e-6)
+
+
+@both
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"batch_indices": [0, 1, 2, 0, 0, 0, 0, 0, 0]}, "roi.*2.*batch index.*2.*1"),
+        ({"batch_indices": [0, -1, 0, 0, 0, 0, 0, 0, 0]}, "roi.*1.*batch index.*-1"),
+        ({"levels": [0, 0, 0, 0, 2, 0, 0, 0, 0]}, "roi.*4.*level.*2.*1"),
+        ({"levels": [0, 0, 0, 0, 0, 0, 0, -7, 0]}, "roi.*7.*level.*-7"),
+    ],
+)
+def test_indices_out_of_range_are_named(implementation, graph, changed, message):
+    features, masks = inputs()
+    changed = {k: np.array(v, np.int32) for k, v in changed.items()}
+
+    def run():
+        return call(features, masks, 3, implementation, **changed)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}"):
+        tf.function(run)() if graph else run()
+
+
+@both
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"boxes": BOXES[:, :3]},
+        {"boxes": BOXES[:-1]},
+        {"batch_indices": IMAGES[:-1]},
+        {"levels": LEVELS[:-1]},
+    ],
+)
+def test_shapes_that_do_not_fit_are_an_error(implementation, changed):
+    features, masks = inputs()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected"):
+        call(features, masks, 3, implementation, **changed)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected"):
+        call(features, masks[:-1], 3, implementation)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected"):
+        call(features, masks[:, :0], 3, implementation)
+
+
+def test_one_stride_for_each_map():
+    features, masks = inputs()
+    with pytest.raises(ValueError, match="2 feature maps and 1 strides"):
+        shape_aware_roi_align(features, BOXES, IMAGES, LEVELS, masks, 3, [4.0])
+
+
+@both
+def test_shapes_are_known_in_a_graph(implementation):
+    features, masks = inputs()
+    shapes = []
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([2, None, None, 3]),
+            tf.TensorSpec([2, None, None, 3]),
+            tf.TensorSpec([9, 5, 6]),
+        ]
+    )
+    def graph(fine, coarse, masks):
+        pooled = call([fine, coarse], masks, 3, implementation)
+        shapes.append(pooled.shape)
+        found = tf.gradients(pooled, [fine, masks])
+        return [tf.convert_to_tensor(g) for g in found]
+
+    by_feature, by_mask = graph(*features, masks)
+    assert shapes[0][1:] == (3, 3, 3)
+    if implementation == "compiled":
+        assert shapes[0] == (9, 3, 3, 3)
+    assert by_feature.shape == features[0].shape and by_mask.shape == masks.shape
+
+
+@both
+def test_boxes_have_no_gradient(implementation):
+    features, masks = inputs()
+    boxes = tf.constant(BOXES)
+    with tf.GradientTape() as tape:
+        tape.watch(boxes)
+        total = tf.reduce_sum(call(features, masks, 3, implementation, boxes=boxes))
+    assert tape.gradient(total, boxes) is None
+
+
+@pytest.mark.parametrize("implementation", [COMPILED])
+def test_two_runs_of_the_gradient_have_the_same_bits(implementation):
+    features, masks = inputs(channels=64)
+    grad = np.random.default_rng(1).normal(size=(len(BOXES), 7, 7, 64)).astype("f4")
+    first = differentiate(features, masks, grad, 7, implementation)
+    second = differentiate(features, masks, grad, 7, implementation)
+    for a, b in zip([*first[0], first[1]], [*second[0], second[1]]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_compiled_op_is_the_default_where_it_is_built():
+    if not _library.path().exists():
+        pytest.skip("the compiled ops are not built")
+    features, masks = inputs()
+    traced = tf.function(lambda: call(features, masks, 3, "auto"))
+    names = {op.type for op in traced.get_concrete_function().graph.get_operations()}
+    assert "Tfmask>ShapeAwareRoiAlign" in names

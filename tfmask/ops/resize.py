@@ -1,0 +1,32 @@
+"""Resizing of feature maps."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def upsample_align_corners(x: tf.Tensor) -> tf.Tensor:
+    """Twice the side by bilinear interpolation, corner cells on corner cells.
+
+    Cell i of the result lies at i * (S - 1) / (2S - 1) of the input. TensorFlow's
+    `tf.image.resize` has half-pixel centres alone, which is another grid. Written as a
+    product with the matrix of weights along each axis: the same on every device, in
+    every precision, and of stock operations.
+
+    Args:
+      x: `[M, S, S, C]` floating, S and C known, S >= 1.
+
+    Returns:
+      `[M, 2S, 2S, C]` of the same type.
+    """
+    side, channels = x.shape[1], x.shape[3]
+    weights = tf.constant(_doubling_weights(side), x.dtype)
+    x = tf.matmul(weights, tf.reshape(x, [-1, side, side * channels]))
+    x = tf.matmul(weights, tf.reshape(x, [-1, side, channels]))
+    return tf.reshape(x, [-1, 2 * side, 2 * side, channels])
+
+
+def _doubling_weights(side: int) -> np.ndarray:
+    """`[2S, S]` float32: how much each cell gives to each cell of twice as many."""
+    place = np.arange(2 * side) * (side - 1) / (2 * side - 1)
+    distance = np.abs(place[:, None] - np.arange(side))
+    return np.maximum(1.0 - distance, 0.0).astype(np.float32)
