@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def test_scripts_are_the_commands(calls, monkeypatch):
         ["evaluate", RECIPE],
         ["predict", RECIPE, "a.png", "--load", "x"],
         ["predict", RECIPE, "a.png", "--load", "x", "--out", "o", "--threshold", "7"],
+        ["predict", RECIPE, "a.png", "--load", "x", "--out", "o", "--show", "edges"],
         ["validate", "a.json", "--exif", "never"],
         ["convert", "a.pkl", "--config", RECIPE, "--out", "o"],
     ],
@@ -177,7 +179,57 @@ def test_dry_run_prints_settings_and_parameters(calls, capsys):
     assert "train.steps=3\n" in said
     assert "80 classes (assumed" in said
     assert "44,343,216" in said
+    assert "800x1333, 1000 proposals, 100 detections" in said
+    assert "100 x 0.529859" in said
     assert not calls
+
+
+def test_dry_run_counts_the_cost_of_the_size_asked_for(capsys):
+    arguments = ["--dry-run", "--image-size", "64x96", "--rois", "7"]
+    assert main(["train", RECIPE, *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "64x96, 300 proposals, 7 detections" in said
+    backbone = float(re.search(r"backbone +([\d.]+) G", said)[1])
+    assert main(["train", RECIPE, "--dry-run", "--image-size", "128x96"]) == 0
+    said = capsys.readouterr().out
+    assert float(re.search(r"backbone +([\d.]+) G", said)[1]) > 1.9 * backbone
+
+
+@pytest.mark.parametrize("value", ["800", "800x", "0x64", "ax64", "64x64x3"])
+def test_image_size_that_is_none_is_an_error_of_the_command_line(value, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", RECIPE, "--dry-run", "--image-size", value])
+    assert caught.value.code == 2
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+WAITING = "maskplus/maskplus_plus_r101"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", WAITING, "data.train=x"],
+        ["evaluate", WAITING, "--load", "x", "data.val=x"],
+        ["predict", WAITING, "x.jpg", "--load", "x", "--out", "x"],
+        ["convert", "x.pkl", "--from", "detectron2", "--config", WAITING, "--out", "x"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_recipe_that_waits_is_refused_in_one_sentence(arguments, calls, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "it waits for Cascade R-CNN box stages" in said
+    assert not calls
+
+
+def test_dry_run_of_a_recipe_that_waits_prints_its_settings(capsys):
+    assert main(["train", WAITING, "--dry-run"]) == 2
+    said = capsys.readouterr()
+    assert "train.steps=540000\n" in said.out
+    assert "parameters" not in said.out
+    assert "Cascade R-CNN" in said.err
 
 
 def test_dry_run_takes_the_classes_of_the_data(calls, capsys, tmp_path):
@@ -216,6 +268,31 @@ def test_recipes_lists_published_figures(capsys):
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
     assert "mask/AP 34.2" in lines["mask_rcnn/maskrcnn_benchmark_r50"]
     assert lines["demo/shapes"] == "-"
+    assert "waits for Cascade R-CNN" in lines[WAITING]
+
+
+def test_tables_prints_each_row_with_its_recipe(capsys):
+    assert main(["tables", "maskplus"]) == 0
+    said = capsys.readouterr().out
+    row = next(line for line in said.splitlines() if "maskplus/cf_720 " in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:3] == ["maskplus/cf_720", "720-512-512-256", "COCO val2017"]
+    assert cells[3:9] == ["35.5", "57.0", "37.8", "18.5", "38.7", "48.8"]
+    assert "BMask" not in said
+
+
+def test_tables_as_data(capsys):
+    assert main(["tables", "--json", "mr_rcnn"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    alpha = next(row for row in rows if row["row"] == "alpha 0.1")
+    assert alpha["recipe"] == "mr_rcnn/r50_alpha_0_1"
+    assert alpha["metrics"] == {"box/AP": 39.3, "mask/AP": 35.2}
+    assert {row["paper"] for row in rows} == {"MR R-CNN"}
+
+
+def test_tables_of_an_unknown_paper_names_the_known(capsys):
+    assert main(["tables", "yolo"]) == 2
+    assert "IEMask R-CNN" in capsys.readouterr().err
 
 
 # --- validate -------------------------------------------------------------------------
@@ -330,3 +407,47 @@ def test_unreadable_weights_are_one_line(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "bad.weights.h5" in said.splitlines()[-1]
     assert "Traceback" not in said
+
+
+def predict_arguments(weights, folder, *options, settings=SMALL):
+    arguments = ["predict", RECIPE, str(folder / "data" / "images"), "--load", weights]
+    arguments += ["--out", str(folder / "out"), "--threshold", "0", *options]
+    for setting in settings:
+        arguments += ["--set", setting]
+    return arguments
+
+
+def test_predict_says_when_the_model_has_no_boundaries_to_show(
+    weights, tmp_path, capsys
+):
+    write_dataset(tmp_path / "data", 1, seed=3, size=64)
+    assert main(predict_arguments(weights, tmp_path)) == 0
+    assert "boundaries" not in capsys.readouterr().out
+    plain = (tmp_path / "out" / "00001.png").read_bytes()
+    assert main(predict_arguments(weights, tmp_path, "--show", "boundary")) == 0
+    said = [x for x in capsys.readouterr().out.splitlines() if "--show boundary" in x]
+    assert said == [
+        "--show boundary: this model predicts no boundaries; only masks are drawn"
+    ]
+    assert (tmp_path / "out" / "00001.png").read_bytes() == plain
+
+
+def test_predict_shows_boundaries(tmp_path, capsys):
+    from tfmask.models.build import build_model
+    from tfmask.training import weight_files
+
+    settings = [*SMALL, "model.mask.head=boundary_preserving"]
+    config = read_config(RECIPE, [*settings, f"model.num_classes={len(CLASSES)}"])
+    model = build_model(config.model)
+    predictor = model.mask_branch.head.predictors["boundary"]
+    predictor.bias.assign(np.full(predictor.bias.shape, 9.0))  # boundary everywhere
+    path = str(tmp_path / "bmask.weights.h5")
+    classes = ClassMap(CATEGORY_IDS, CLASSES)
+    weight_files.write(path, weight_files.model_weights(model), classes, None)
+    write_dataset(tmp_path / "data", 1, seed=3, size=64)
+    pictures = []
+    for options in ([], ["--show", "boundary"]):
+        assert main(predict_arguments(path, tmp_path, *options, settings=settings)) == 0
+        pictures.append((tmp_path / "out" / "00001.png").read_bytes())
+    assert pictures[0] != pictures[1]
+    assert "no boundaries" not in capsys.readouterr().out

@@ -10,6 +10,7 @@ from tfmask.config import (
     from_dict,
     get,
     load_config,
+    require_complete,
     to_dict,
     validate,
 )
@@ -91,6 +92,10 @@ BAD = {
     "model.rpn.bg_iou=0.8": "at most fg_iou",
     "evaluation.max_dets=100": "three",
     "train.virtual_cpus=3": "multiple of the 3 replicas",
+    "model.mask.context.filters=64,128": "the last one 256 as model.neck.channels",
+    "model.mask.context.filters=0,256": "positive numbers",
+    "model.mask.quasi.sizes=0.5,1": "any of 0.5, 2",
+    "model.mask.quasi.sizes=2,2": "each once",
 }
 
 
@@ -115,6 +120,50 @@ def test_dict_and_back_through_json():
         ["train.loss_weights.mask=1.5", "data.short_side=640,800"],
     )
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_published_rows_survive_json():
+    config = load_config("maskplus/biased")
+    assert len(config.published) == 2
+    assert config.train.loss_weights["mask"].points[0].weight == 1.5
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_a_refining_module_refines_something():
+    off = [f"model.refine.{part}=false" for part in ("classes", "boxes", "masks")]
+    resolved(*off)
+    with pytest.raises(ConfigError, match="model.refine.enabled=True.*at least one"):
+        resolved("model.refine.enabled=true", *off)
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"published": [{"rows": 3}]}, r"published\.rows"),
+        ({"train": {"loss_weights": {"mask": {"kin": 3}}}}, r"loss_weights\.mask\.kin"),
+    ],
+)
+def test_unknown_key_inside_a_tuple_or_dict_is_refused(part, path):
+    with pytest.raises(ConfigError, match=path):
+        from_dict(part)
+
+
+def test_description_has_a_line_for_each_published_row():
+    lines = describe(load_config("maskplus/biased")).splitlines()
+    assert (
+        "published: MaskPlus (WACV 2020), Table 6, biased training, COCO val2017: "
+        "box/AP 38.6, box/AP50 60, box/AP75 41.8, box/APs 21.7, box/APm 42.1, "
+        "box/APl 51.3" in lines
+    )
+    assert "waits_for=''" in lines
+
+
+def test_recipe_that_waits_says_for_what():
+    config = load_config("maskplus/maskplus_plus_r101")
+    with pytest.raises(ConfigError, match="maskplus_plus.*Cascade R-CNN"):
+        require_complete(config, "maskplus/maskplus_plus_r101")
+    config.waits_for = ""
+    assert require_complete(config, "maskplus/maskplus_plus_r101") is config
 
 
 def test_unknown_key_in_a_dict_is_refused():

@@ -108,6 +108,7 @@ def test_the_configuration_imports_nothing_else_of_the_package():
         "from tfmask.config import load_config; load_config('demo/shapes')",
         "from tfmask.cli.parser import build_parser; build_parser().format_help()",
         "import tfmask.data.validate",
+        "from tfmask.cli import main; main(['tables'])",
     ],
 )
 def test_takes_no_tensorflow(code):

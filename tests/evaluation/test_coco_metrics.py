@@ -222,6 +222,41 @@ def test_crowded_does_not_change_the_other_figures():
     assert [some[k] for k in rest] == [none[k] for k in rest]
 
 
+# --- masks with a score of their own ------------------------------------------------
+
+
+def test_mask_score_ranks_masks_and_boundaries_and_score_ranks_boxes():
+    # The empty place has the better class score, the object the better mask score.
+    found = [(60, 60, 20, 20, 0.9), (10, 10, 20, 20, 0.5)]
+    truth, results = one_class_scene([(10, 10, 20, 20)], found)
+    plain = evaluate(truth, results)
+    for result, rank in zip(results, (0.1, 0.4)):
+        result["mask_score"] = rank
+    rated = evaluate(truth, results)
+    for kind, before, after in (
+        ("box", 0.5, 0.5),
+        ("mask", 0.5, 1),
+        ("boundary", 0.5, 1),
+    ):
+        assert plain[f"{kind}/AP"] == pytest.approx(before)
+        assert rated[f"{kind}/AP"] == pytest.approx(after)
+
+
+def test_mask_score_in_the_place_of_score_gives_the_same_mask_figures():
+    truth, results = make_set(12)
+    rng = np.random.default_rng(0)
+    rated = [{**r, "mask_score": r["score"] * rng.random()} for r in results]
+    moved = [{**r, "score": r["mask_score"]} for r in rated]
+    ours, theirs = evaluate(truth, rated), evaluate(truth, moved)
+    plain = evaluate(truth, results)
+    for name, value in ours.items():
+        same = plain if name.startswith("box/") else theirs
+        assert value == same[name], name
+    assert ours["mask/AP"] != plain["mask/AP"]
+    reference = reference_eval(truth, moved, "mask").stats
+    assert ours["mask/AP"] == pytest.approx(reference[0], abs=1e-12)
+
+
 # --- input and output ---------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from tfmask.structures import ClassMap
 CLASSES = ClassMap((90,), ("nut",))
 
 
-def predictor(score=0.9):
+def predictor(score=0.9, mask_score=None):
     """Finds one thing, everywhere, with the same score."""
 
     def predict(images):
@@ -31,6 +31,7 @@ def predictor(score=0.9):
                     np.int32([1]),
                     [encode(mask)],
                     mask.shape,
+                    mask_scores=None if mask_score is None else np.array([mask_score]),
                 )
             )
         return found
@@ -72,6 +73,21 @@ def test_json_holds_all_detections_whatever_their_score(tmp_path):
     assert result["image_id"] == str(file) and result["category_id"] == 90
     assert result["bbox"] == [3, 2, 6, 6] and result["score"] == pytest.approx(0.2)
     assert result["segmentation"]["size"] == [20, 30]
+
+
+def test_json_has_the_mask_score_beside_the_score(tmp_path):
+    file = write(tmp_path / "a.png")
+    lines = []
+    predict_folder(
+        predictor(0.8, 0.3),
+        [file],
+        tmp_path / "out",
+        write_json=True,
+        log=lines.append,
+    )
+    (result,) = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert result["score"] == pytest.approx(0.8) and result["mask_score"] == 0.3
+    assert "1 detection above 0.5" in lines[0]
 
 
 def test_nothing_above_the_threshold_is_said_with_the_best_score(tmp_path):

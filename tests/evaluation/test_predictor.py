@@ -22,9 +22,10 @@ CLASSES = ClassMap((5, 90), ("cell", "nut"))
 class CentreModel:
     """Finds the middle half of every image; the score is the mean brightness."""
 
-    def __init__(self, bad=None):
+    def __init__(self, bad=None, mask_factor=None):
         self.traces = 0
         self.bad = bad
+        self.mask_factor = mask_factor
 
     def __call__(self, inputs, training):
         assert training is False
@@ -39,7 +40,11 @@ class CentreModel:
         outside = tf.stack([-width, -height, -width / 9, -height / 9], axis=-1)
         score = tf.reduce_sum(images, [1, 2, 3]) / (255 * 3 * height * width)
         zero = tf.zeros_like(box)
-        return {
+        rated = {}
+        if self.mask_factor is not None:
+            factors = [self.mask_factor, np.nan, 0.0]
+            rated["mask_scores"] = score[:, None] * tf.constant([factors])
+        return rated | {
             "boxes": tf.stack([box, zero, outside], axis=1),
             "scores": tf.stack([score, score, score / 2], axis=1),
             "labels": tf.tile([[2, 0, 1]], [batch, 1]),
@@ -118,6 +123,31 @@ def test_above_keeps_what_reaches_the_threshold():
     (found,) = Predictor(CentreModel(), config(), CLASSES).predict([gray(50, 50, 102)])
     assert len(found.above(0.39).masks) == 1
     assert len(found.above(0.41).masks) == 0
+
+
+def test_mask_scores_follow_their_detections_into_the_results():
+    predictor = Predictor(CentreModel(mask_factor=0.5), config(), CLASSES)
+    (found,) = predictor.predict([gray(50, 50, 102)])
+    np.testing.assert_allclose(found.scores, [0.4], atol=1e-5)
+    np.testing.assert_allclose(found.mask_scores, [0.2], atol=1e-5)
+    (result,) = found.to_results(7, CLASSES)
+    assert result["score"] == pytest.approx(0.4, abs=1e-5)
+    assert result["mask_score"] == pytest.approx(0.2, abs=1e-5)
+    # The threshold is about the score.
+    assert len(found.above(0.39).mask_scores) == 1
+    assert len(found.above(0.41).mask_scores) == 0
+
+
+def test_models_without_mask_scores_give_results_without():
+    (found,) = Predictor(CentreModel(), config(), CLASSES).predict([gray(50, 50, 9)])
+    (result,) = found.to_results(7, CLASSES)
+    assert found.mask_scores is None and "mask_score" not in result
+
+
+def test_mask_scores_that_are_not_finite_are_refused():
+    predictor = Predictor(CentreModel(mask_factor=np.nan), config(), CLASSES)
+    with pytest.raises(EvaluationError, match="not finite"):
+        predictor.predict([gray(50, 50, 9)])
 
 
 @pytest.fixture
@@ -201,3 +231,53 @@ def test_memory_does_not_grow_over_500_inferences():
         if number >= 100 and number % 100 == 99:
             readings.append(resident_kib())
     assert readings[-1] - readings[0] < 4096  # KiB over 400 to 500 calls
+
+
+class EdgeModel(CentreModel):
+    """Gives the outer cells of each box as boundary, where it is asked to."""
+
+    show_boundaries = False
+
+    def __call__(self, inputs, training):
+        outputs = super().__call__(inputs, training)
+        if self.show_boundaries:
+            ring = np.ones((28, 28), np.float32)
+            ring[2:-2, 2:-2] = 0
+            count = tf.shape(inputs["images"])[0]
+            outputs["boundaries"] = tf.tile(
+                tf.constant(ring)[None, None], [count, 3, 1, 1]
+            )
+        return outputs
+
+
+def test_boundaries_come_in_pixels_of_the_original():
+    """Two of 28 cells on a box 140 wide and 70 high are 10 and 5 pixels."""
+    predictor = Predictor(EdgeModel(), config(), CLASSES, boundaries=True)
+    (found,) = predictor.predict([gray(140, 280, 51)])
+    (code,) = found.boundaries
+    band = mask_utils.decode(code)
+    assert band.shape == (140, 280)
+    across, down = np.flatnonzero(band[70]), np.flatnonzero(band[:, 140])
+    np.testing.assert_array_equal(across, [*range(70, 80), *range(200, 210)])
+    np.testing.assert_array_equal(down, [*range(35, 40), *range(100, 105)])
+    assert found.above(0.9).boundaries == [] and found.above(0.1).boundaries == [code]
+
+
+def test_a_predictor_without_boundaries_does_not_ask_for_them():
+    model = EdgeModel()
+    with_them = Predictor(model, config(), CLASSES, boundaries=True)
+    without = Predictor(model, config(), CLASSES)
+    image = gray(50, 60, 90)
+    assert with_them.predict([image])[0].boundaries is not None
+    assert without.predict([image])[0].boundaries is None
+    assert with_them.predict([image])[0].boundaries is not None
+    assert not model.show_boundaries and model.traces == 2
+
+
+def test_results_are_the_same_with_boundaries():
+    first, second = (
+        Predictor(EdgeModel(), config(), CLASSES, boundaries=on).predict(IMAGES)
+        for on in (False, True)
+    )
+    for plain, shown in zip(first, second):
+        assert plain.to_results(1, CLASSES) == shown.to_results(1, CLASSES)

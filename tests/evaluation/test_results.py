@@ -35,12 +35,13 @@ def test_good_results_pass_and_numpy_numbers_become_plain():
         [
             result(score=np.float32(0.25), bbox=np.array([1.0, 2, 3, 4])),
             result(image_id="a", segmentation=...),
-            result(bbox=...),
+            result(bbox=..., mask_score=np.float32(0.125)),
         ],
         SIZES,
         {3},
     )
     assert checked[0]["score"] == 0.25 and checked[0]["bbox"] == [1, 2, 3, 4]
+    assert "mask_score" not in checked[0] and checked[2]["mask_score"] == 0.125
     assert json.loads(json.dumps(checked)) == checked
 
 
@@ -51,6 +52,8 @@ def test_good_results_pass_and_numpy_numbers_become_plain():
         ({"score": float("inf")}, "score"),
         ({"score": "0.5"}, "score"),
         ({"score": ...}, "score"),
+        ({"mask_score": float("nan")}, "mask_score"),
+        ({"mask_score": "0.5"}, "mask_score"),
         ({"bbox": [0, 0, float("nan"), 1]}, "bbox"),
         ({"bbox": [0, 0, 1]}, "bbox"),
         ({"bbox": [0, 0, -1, 5]}, "bbox"),

@@ -183,3 +183,38 @@ def test_png_bytes_give_the_picture_back():
     np.testing.assert_array_equal(
         cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1], image
     )
+
+
+def test_boundaries_are_opaque_bands_in_a_brighter_colour():
+    band = rectangle(100, 100, 300, 300) & ~rectangle(110, 110, 290, 290)
+    arguments = (BLACK, [[100, 100, 300, 300]], [1], [0.5])
+    mask = rectangle(100, 100, 300, 300)
+    plain = visualize.draw_instances(*arguments, [mask], draw_boxes=False)
+    picture = visualize.draw_instances(
+        *arguments, [mask], boundaries=[encode(band)], draw_boxes=False
+    )
+    colour = np.array(visualize.instance_colours(1)[0])
+    np.testing.assert_allclose(picture[200, 105], 255 - 0.4 * (255 - colour), atol=1)
+    outside = ~band
+    outside[:100] = False  # the name
+    np.testing.assert_array_equal(picture[outside], plain[outside])
+
+
+def test_pictures_of_a_prediction_show_its_boundaries():
+    found = prediction([0.9, 0.2])
+    band = encode(rectangle(100, 100, 300, 110))
+    shown = found._replace(boundaries=[band, encode(rectangle(0, 0, 9, 9))])
+    plain = visualize.draw_prediction(found, BLACK, CLASSES)
+    picture = visualize.draw_prediction(shown, BLACK, CLASSES)
+    changed = (plain != picture).any(axis=-1)
+    assert changed[105, 101:299].all()
+    assert not changed[:90].any()  # below the threshold
+
+
+def test_empty_boundaries_change_nothing():
+    found = prediction([0.9])
+    empty = found._replace(boundaries=[encode(np.zeros((800, 900), bool))])
+    np.testing.assert_array_equal(
+        visualize.draw_prediction(found, BLACK, CLASSES),
+        visualize.draw_prediction(empty, BLACK, CLASSES),
+    )

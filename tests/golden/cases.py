@@ -4,6 +4,8 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
+from golden.cases_bmask import bmask_head
+from golden.cases_iemask import iemask_mask_head, mask_scoring_head
 from golden.compare import (
     BOX,
     DEEP,
@@ -30,6 +32,7 @@ from tensorflow.python.framework import config as tf_config
 from tfmask.configs import lineages
 from tfmask.evaluation.paste import paste_masks
 from tfmask.layers.naming import named_weights
+from tfmask.models.box_stages import instance_targets
 from tfmask.models.build import build_model
 from tfmask.structures import Targets
 from tfmask.weights import importer
@@ -89,7 +92,7 @@ def torchvision_maskrcnn(case: Case) -> list[Row]:
     names = ["fpn_0", "fpn_1", "fpn_2", "fpn_3", "fpn_pool"]
     pooled, rois = _pooled(model, features, expected["boxes_in"])
     logits, deltas = _raw_box_head(model.box_head, rois)
-    masks = _raw_mask_head(model.mask_head, pooled)
+    masks = _raw_mask_head(model.mask_branch.head, pooled)
     boxes, scores = proposals.boxes[0].numpy(), proposals.scores[0].numpy()
     order = order_of(boxes, scores, expected["proposals"])
     shape = np.array(x.shape)[[0, 3, 1, 2]]
@@ -185,7 +188,7 @@ def detectron2_mask_rcnn(case: Case) -> list[Row]:
     pooled, rois = _pooled(model, features, expected["boxes_in"])
     logits, deltas = _raw_box_head(model.box_head, rois)
     logits = np.roll(logits, -1, axis=1)  # there the background is last
-    masks = _raw_mask_head(model.mask_head, pooled)
+    masks = _raw_mask_head(model.mask_branch.head, pooled)
     boxes, scores = proposals.boxes[0].numpy(), proposals.scores[0].numpy()
     order = order_of(boxes, scores, expected["proposals"])
     found = model({"images": images, "image_sizes": sizes})
@@ -239,7 +242,9 @@ def detectron2_training(case: Case) -> list[Row]:
     ]
     default = _training_batch(case, resolution=112)
     targets = Targets(*(default[name] for name in Targets._fields))
-    loss = model.mask_loss(outputs["masks"], outputs["samples"], targets)
+    boxes = outputs["mask_rois"].boxes
+    wanted = instance_targets(outputs["samples"], targets, boxes)
+    loss = model.mask_branch.losses(outputs["masks"], wanted)["mask"]
     name = "loss_mask, mask_resolution 112"
     rows.append(relative(name, loss, case.expected["loss_mask"], DEEP))
     for key, (rule, _), gradient in zip(norms, watched, gradients):
@@ -304,7 +309,7 @@ def _compare_levels(names, features, expected):
 def _pooled(model, features, boxes):
     """Roi features of the mask head and of the box head."""
     images = np.zeros(len(boxes), np.int32)
-    masks = model.mask_pools["mask"].pool(features, boxes, images)
+    masks = model.mask_branch.pools["mask"].pool(features, boxes, images)
     return masks, model.box_pool.pool(features, boxes, images)
 
 
@@ -334,4 +339,7 @@ CASES = {
     "detectron2_train_mask_rcnn_r50_fpn": detectron2_training,
     "detectron2_roialign": detectron2_roialign,
     "detectron2_losses": detectron2_losses,
+    "bmask_head": bmask_head,
+    "iemask_mask_head": iemask_mask_head,
+    "mask_scoring_head": mask_scoring_head,
 }

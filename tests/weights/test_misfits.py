@@ -79,9 +79,9 @@ def test_numbers_that_are_not_finite_are_named(built_shapes):
 def test_arrays_of_no_known_name_are_pointed_out(built_shapes):
     arrays = small(manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
     assert "no part of" not in str(plan_of(dict(arrays), built_shapes).report)
-    arrays["roi_heads.mask_head.boundary_fcn1.weight"] = np.zeros((4, 4, 3, 3))
+    arrays["roi_heads.mask_head.edge_fcn1.weight"] = np.zeros((4, 4, 3, 3))
     text = str(plan_of(arrays, built_shapes).report)
-    assert "skipped roi_heads.mask_head.boundary_fcn1.weight [4, 4, 3, 3]" in text
+    assert "skipped roi_heads.mask_head.edge_fcn1.weight [4, 4, 3, 3]" in text
     assert "1 of the skipped arrays are no part of this architecture" in text
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from tfmask.cli.model import load_model
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
-from tfmask.config import Config, ConfigError, describe, load_config, recipes_folder
+from tfmask.config import (
+    Config,
+    ConfigError,
+    describe,
+    format_tables,
+    load_config,
+    recipe_names,
+    require_complete,
+    table_rows,
+)
 from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
 
@@ -20,26 +29,23 @@ def train(options) -> int:
     overrides = list(options.overrides)
     if options.output:
         overrides.append(f"train.output={options.output}")
+    if options.dry_run:
+        return _dry_run(options, read_config(options.config, overrides, partial=True))
     config = read_config(options.config, overrides)
-    if not config.data.train and not options.dry_run:
+    if not config.data.train:
         raise ConfigError(
             "data.train: expected the training data, e.g. data.train=FOLDER with "
             "annotations.json and images/ in it"
         )
     start_tensorflow()
-    if options.dry_run:
-        return _dry_run(config)
     from tfmask.training import trainer
 
     trainer.train(config, resume=options.resume, log=_say)
     return 0
 
 
-def _dry_run(config: Config) -> int:
-    """Prints the configuration and the parameters of its model."""
-    from tfmask.models.build import build_model
-    from tfmask.models.counting import parameter_table
-
+def _dry_run(options, config: Config) -> int:
+    """Prints the configuration, the parameters of its model and its multiplications."""
     settings = config.model
     if settings.num_classes:
         origin = "model.num_classes"
@@ -49,11 +55,28 @@ def _dry_run(config: Config) -> int:
     else:
         settings = dataclasses.replace(settings, num_classes=_COCO_CLASSES)
         origin = "assumed, because neither model.num_classes nor data.train is set"
-    print(describe(config))
-    rows = parameter_table(build_model(settings, config.train.precision))
+    print(describe(config), flush=True)
+    require_complete(config, options.config)
+    start_tensorflow()
+    from tfmask.models.build import build_model
+    from tfmask.models.counting import parameter_table
+    from tfmask.models.macs import model_macs
+
+    model = build_model(settings, config.train.precision)
+    rows = parameter_table(model)
     print(f"\nparameters, {settings.num_classes} classes ({origin}):")
     for part, count in [*rows, ("total", sum(count for _, count in rows))]:
-        print(f"  {part:<12}{count:>14,}")
+        print(f"  {part:<24}{count:>14,}")
+    height, width = options.image_size
+    costs = model_macs(model, height, width, rois=options.rois)
+    print(
+        f"\nmultiply-accumulates, {height}x{width}, {costs.proposals} proposals, "
+        f"{costs.rois} detections:"
+    )
+    for part, each, times in costs.parts:
+        note = f"  = {times} x {each / 1e9:.6f}" if times > 1 else ""
+        print(f"  {part:<24}{each * times / 1e9:>12.3f} G{note}")
+    print(f"  {'total':<24}{costs.total / 1e9:>12.3f} G")
     return 0
 
 
@@ -111,8 +134,13 @@ def predict(options) -> int:
     from tfmask.training.load import read_weights
 
     class_map = read_weights(options.load).class_map or _numbered(config)
+    model = load_model(config, options.load, class_map)
+    boundaries = options.show == "boundary"
+    if boundaries and "boundary" not in model.mask_branch.terms:
+        _say("--show boundary: this model predicts no boundaries; only masks are drawn")
+        boundaries = False
     failures = predict_folder(
-        Predictor(load_model(config, options.load, class_map), config.data, class_map),
+        Predictor(model, config.data, class_map, boundaries=boundaries),
         options.images,
         options.out,
         options.threshold,
@@ -156,20 +184,36 @@ def demo(options) -> int:
 
 
 def recipes(options) -> int:
-    """List the recipes with the figures that were published for them."""
-    root = recipes_folder()
-    names = sorted(
-        path.relative_to(root).with_suffix("").as_posix()
-        for path in root.rglob("*.py")
-        if path.parent != root and path.stem != "__init__"
-    )
+    """List the recipes with a figure that was published for them."""
+    names = recipe_names()
     width = max(map(len, names))
     for name in names:
-        published = load_config(name).published
-        figures = ", ".join(
-            f"{key} {value:g}" for key, value in published.items() if key.endswith("AP")
-        )
-        print(f"{name:<{width}}  {figures or '-'}")
+        config = load_config(name)
+        said = "-"
+        if config.published:
+            row = config.published[0]
+            figures = [f"{k} {v:g}" for k, v in row.metrics.items() if k.endswith("AP")]
+            said = f"{row.paper}, {row.table}: {', '.join(figures)}"
+        if config.waits_for:
+            said += f" (waits for {config.waits_for})"
+        print(f"{name:<{width}}  {said}")
+    return 0
+
+
+def tables(options) -> int:
+    """Print the tables of the papers with the recipe of each row."""
+    if options.json:
+        rows = [
+            {
+                "recipe": row.recipe,
+                **dataclasses.asdict(row.published),
+                "waits_for": row.waits_for,
+            }
+            for row in table_rows(options.paper)
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        print(format_tables(options.paper))
     return 0
 
 

@@ -1,6 +1,7 @@
 """A model with trained weights, as commands need it."""
 
 import dataclasses
+import sys
 
 from tfmask.config import Config, ConfigError
 from tfmask.structures import ClassMap
@@ -18,5 +19,7 @@ def load_model(config: Config, path: str, class_map: ClassMap):
         )
     settings = dataclasses.replace(config.model, num_classes=class_map.num_classes)
     model = build_model(settings, config.train.precision)
-    load_weights(model, path, class_map=class_map)
+    report = load_weights(model, path, class_map=class_map)
+    for line in report.differences():
+        print(f"{path}: {line}", file=sys.stderr)
     return model

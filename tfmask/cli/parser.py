@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         _convert,
         _demo,
         _recipes,
+        _tables,
     ):
         add(subparsers)
     return parser
@@ -83,7 +84,20 @@ def _train(subparsers) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the resolved configuration and the parameter table, and stop",
+        help="print the configuration, the parameters and the cost, and stop",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=_size,
+        default=(800, 1333),
+        metavar="HxW",
+        help="--dry-run: count the cost for images of this size (default 800x1333)",
+    )
+    parser.add_argument(
+        "--rois",
+        type=_count,
+        metavar="N",
+        help="--dry-run: and for this many detections (default: the most there can be)",
     )
     parser.add_argument("--output", metavar="DIR", help="the same as train.output=DIR")
 
@@ -119,6 +133,11 @@ def _predict(subparsers) -> None:
         default=0.5,
         metavar="SCORE",
         help="draw detections from this score on (default 0.5)",
+    )
+    parser.add_argument(
+        "--show",
+        choices=("boundary",),
+        help="also draw the boundaries that a boundary-preserving mask head predicts",
     )
     parser.add_argument(
         "--set",
@@ -182,6 +201,33 @@ def _demo(subparsers) -> None:
 
 def _recipes(subparsers) -> None:
     _command(subparsers, "recipes", commands.recipes)
+
+
+def _tables(subparsers) -> None:
+    parser = _command(subparsers, "tables", commands.tables)
+    parser.add_argument(
+        "paper",
+        nargs="?",
+        default="",
+        metavar="PAPER",
+        help="only this paper, by a part of its name, e.g. maskplus (default: all)",
+    )
+    parser.add_argument("--json", action="store_true", help="as data")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected HEIGHTxWIDTH in pixels, e.g. 800x1333"
+        )
+    return int(height), int(width)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text}: expected a positive number")
+    return int(text)
 
 
 def _fraction(text: str) -> float:

@@ -16,6 +16,22 @@ _CHOICES = {
     "model.rpn.initializer": ("normal",),
     "model.box.initializer": ("xavier", "variance_scaling"),
     "model.mask.predictor_initializer": ("normal", "msra"),
+    "model.mask.head": ("fcn", "boundary_preserving", "encoder_decoder"),
+    "model.mask.encoder_decoder_form": ("released", "paper"),
+    "model.mask.boundary.target": ("boundary", "mask", "none"),
+    "model.mask.boundary.loss": ("dice_bce", "dice", "bce", "weighted_bce"),
+    "model.mask.boundary.pool_size": (14, 28),
+    "model.mask.context.level": ("p2", "p3", "p4", "p5", "p6"),
+    "model.mask.pyramid.position": ("after", "before"),
+    "model.mask.pyramid.kernel_size": (2, 4),
+    "model.mask.refinement.kind": ("none", "improved", "original"),
+    "model.mask.refinement.source": ("logits", "features"),
+    "model.mask.refinement.first_kernel": (1, 3),
+    "model.mask.refinement.projection_kernel": (1, 3),
+    "model.mask.refinement.prelu": ("scalar", "channel"),
+    "model.refine.pooling": ("shape_aware", "plain"),
+    "model.refine.candidates": ("detections", "proposals"),
+    "model.refine.flow_initializer": ("msra", "zero"),
     "model.channel_order": ("rgb", "bgr"),
     "train.precision": ("float32", "bfloat16", "float16"),
 }
@@ -25,7 +41,8 @@ _POSITIVE = (
     "model.rpn.batch model.rpn.pre_nms_train model.rpn.post_nms_train "
     "model.rpn.pre_nms_test model.rpn.post_nms_test model.roi.batch "
     "model.box.pool_size model.box.fc_layers model.box.fc_units model.mask.pool_size "
-    "model.mask.channels model.postprocess.max_detections train.steps "
+    "model.mask.channels model.mask.refinement.modules model.mask.refinement.growth "
+    "model.mask.refinement.bottleneck model.postprocess.max_detections train.steps "
     "train.batch_size train.base_batch train.log_every train.checkpoint_every "
     "train.keep_checkpoints evaluation.batch_size"
 ).split()
@@ -38,7 +55,8 @@ _FRACTIONS = (
 _NOT_NEGATIVE = (
     "data.workers model.num_classes model.backbone.freeze_at model.rpn.smooth_l1_beta "
     "model.rpn.min_size model.pool.sampling_ratio model.box.smooth_l1_beta "
-    "model.mask.conv_layers train.learning_rate train.momentum train.weight_decay "
+    "model.mask.conv_layers model.mask.boundary.bce_weight model.refine.alpha "
+    "train.learning_rate train.momentum train.weight_decay "
     "train.warmup_steps train.clip_norm train.virtual_cpus train.eval_every "
     "train.tensorboard_images"
 ).split()
@@ -50,6 +68,20 @@ def get(config: Config, path: str):
     for name in path.split("."):
         value = getattr(value, name)
     return value
+
+
+def require_complete(config: Config, name: str) -> Config:
+    """Returns the config unchanged if tfmask has all parts of its model.
+
+    Raises:
+      ConfigError: the recipe waits for something; the message says for what.
+    """
+    if config.waits_for:
+        raise ConfigError(
+            f"{name}: this recipe is listed with its published figures but cannot be "
+            f"run yet: it waits for {config.waits_for}, which tfmask does not have"
+        )
+    return config
 
 
 def validate(config: Config) -> Config:
@@ -96,6 +128,13 @@ def validate(config: Config) -> Config:
             f"model.rpn.bg_iou={model.rpn.bg_iou}: expected at most fg_iou="
             f"{model.rpn.fg_iou}"
         )
+    _check_mask_branch(model.mask, model.neck.channels)
+    refine = model.refine
+    if refine.enabled and not (refine.classes or refine.boxes or refine.masks):
+        raise ConfigError(
+            "model.refine.enabled=True with classes, boxes and masks off: expected at "
+            "least one of them on"
+        )
     replicas = max(len(train.devices), train.virtual_cpus, 1)
     if train.batch_size % replicas:
         raise ConfigError(
@@ -118,3 +157,46 @@ def validate(config: Config) -> Config:
                 "and at least one point"
             )
     return config
+
+
+def _check_mask_branch(mask, channels: int) -> None:
+    """Settings of the mask branch that must agree."""
+    if mask.head == "encoder_decoder" and mask.pool_size % 4:
+        raise ConfigError(
+            f"model.mask.pool_size={mask.pool_size} with head=encoder_decoder: "
+            "expected a multiple of 4, because the head halves it twice; the paper's "
+            "is 28"
+        )
+    sides = (mask.pool_size, 2 * mask.pool_size)
+    if mask.head == "boundary_preserving" and mask.boundary.pool_size not in sides:
+        raise ConfigError(
+            f"model.mask.boundary.pool_size={mask.boundary.pool_size} with "
+            f"model.mask.pool_size={mask.pool_size}: expected as many bins, or twice "
+            "as many"
+        )
+    if mask.sobel and mask.head == "boundary_preserving":
+        raise ConfigError(
+            "model.mask.sobel=True with head=boundary_preserving: expected one kind of "
+            "boundary supervision; use head=fcn for the Sobel head"
+        )
+    if not mask.upsample and mask.head != "fcn":
+        raise ConfigError(
+            f"model.mask.upsample=False with head={mask.head}: only the head fcn has a "
+            "form without the deconvolution"
+        )
+    sizes = mask.quasi.sizes
+    if not set(sizes) <= {0.5, 2.0} or len(set(sizes)) < len(sizes):
+        raise ConfigError(
+            f"model.mask.quasi.sizes={sizes}: expected any of 0.5, 2, each once"
+        )
+    filters = mask.context.filters
+    if filters and (min(filters) < 1 or filters[-1] != channels):
+        raise ConfigError(
+            f"model.mask.context.filters={filters}: expected positive numbers, the "
+            f"last one {channels} as model.neck.channels"
+        )
+    levels = mask.boundary.levels
+    if not levels or not set(levels) <= {"p2", "p3", "p4", "p5"}:
+        raise ConfigError(
+            f"model.mask.boundary.levels={levels}: expected some of p2, p3, p4, p5"
+        )

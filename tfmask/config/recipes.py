@@ -14,6 +14,16 @@ def recipes_folder() -> Path:
     return Path(package.__file__).resolve().parent
 
 
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes, sorted. Files `_*.py` are what recipes share."""
+    root = recipes_folder()
+    return sorted(
+        path.relative_to(root).with_suffix("").as_posix()
+        for path in root.rglob("*.py")
+        if path.parent != root and not path.stem.startswith("_")
+    )
+
+
 def load_config(name: str) -> Config:
     """Runs a recipe.
 
@@ -30,11 +40,7 @@ def load_config(name: str) -> Config:
         inner = name.removeprefix("configs/").removesuffix(".py")
         path = root / f"{inner}.py"
         if not path.is_file():
-            known = sorted(
-                str(p.relative_to(root).with_suffix(""))
-                for p in root.rglob("*.py")
-                if p.parent != root and p.stem != "__init__"
-            )
+            known = recipe_names()
             near = difflib.get_close_matches(inner, known, 3, 0.4) or known
             raise ConfigError(
                 f"{name}: no such recipe file; shipped recipes near it: "

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from tfmask.config.mask_schema import MaskConfig, RefineConfig
+
 
 class ConfigError(ValueError):
     """A setting that cannot be used; the message says which and what is expected."""
@@ -116,16 +118,6 @@ class BoxConfig:
 
 
 @dataclass(kw_only=True)
-class MaskConfig:
-    pool_size: int = 14
-    conv_layers: int = 4
-    channels: int = 256
-    background_channel: bool = False  # a mask channel for the background, never used
-    soft_targets: bool = False  # targets keep their coverage (Tensorpack), else >= 0.5
-    predictor_initializer: str = "normal"  # normal N(0, 0.001) | msra
-
-
-@dataclass(kw_only=True)
 class PostprocessConfig:
     score_threshold: float = 0.05
     nms_iou: float = 0.5
@@ -149,6 +141,7 @@ class ModelConfig:
     pool: PoolConfig = field(default_factory=PoolConfig)
     box: BoxConfig = field(default_factory=BoxConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
 
 
@@ -211,6 +204,18 @@ class EvalConfig:
 
 
 @dataclass(kw_only=True)
+class PublishedRow:
+    """What a table of a paper says of the model that a recipe trains."""
+
+    paper: str  # "MaskPlus (WACV 2020)"
+    table: str  # "Table 1"
+    row: str  # "256-256"
+    data: str  # "COCO val2017"
+    metrics: dict[str, float]  # percent, by the names of evaluation: {"mask/AP": 35.3}
+    line: int = 0  # place of the row among the table's rows
+
+
+@dataclass(kw_only=True)
 class Config:
     """One run: data, model, training, evaluation."""
 
@@ -218,4 +223,5 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluation: EvalConfig = field(default_factory=EvalConfig)
-    published: dict[str, float] = field(default_factory=dict)  # the paper's own figures
+    published: tuple[PublishedRow, ...] = ()  # where papers print this model's figures
+    waits_for: str = ""  # what tfmask lacks for this recipe; such a recipe only loads

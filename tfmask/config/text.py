@@ -11,6 +11,7 @@ from tfmask.config.schema import (
     ConfigError,
     LossWeightConfig,
     LossWeightPoint,
+    PublishedRow,
 )
 
 
@@ -113,35 +114,43 @@ def from_dict(value: dict, kind=Config, path: str = ""):
     unknown = set(value) - set(hints)
     if unknown:
         raise ConfigError(f"{path}{min(unknown)}: no such setting")
-    filled = {}
-    for name, item in value.items():
-        hint, here = hints[name], f"{path}{name}"
-        if dataclasses.is_dataclass(hint):
-            filled[name] = from_dict(item, hint, f"{here}.")
-        elif name == "loss_weights":
-            filled[name] = {
-                k: LossWeightConfig(
-                    kind=v["kind"],
-                    points=tuple(LossWeightPoint(**p) for p in v["points"]),
-                )
-                for k, v in item.items()
-            }
-        else:
-            filled[name] = _coerce(item, hint, here, item)
+    filled = {k: _from_plain(v, hints[k], f"{path}{k}") for k, v in value.items()}
     return kind(**filled)
 
 
+def _from_plain(value, kind, path: str):
+    """A setting, and the settings in a tuple or dict, from what JSON makes of them."""
+    if dataclasses.is_dataclass(kind):
+        return from_dict(value, kind, f"{path}.")
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if inner and dataclasses.is_dataclass(inner[0]):  # tuple[Group, ...]
+        return tuple(_from_plain(v, inner[0], path) for v in value)
+    if origin is dict and dataclasses.is_dataclass(inner[1]):  # dict[str, Group]
+        return {k: _from_plain(v, inner[1], f"{path}.{k}") for k, v in value.items()}
+    return _coerce(value, kind, path, value)
+
+
 def describe(config: Config) -> str:
-    """Every setting as a `path=value` line, the form that overrides take."""
+    """Every setting as a `path=value` line, the form that overrides take.
+
+    Published figures, which are no setting, are a line for each table.
+    """
     lines: list[str] = []
 
     def walk(node, prefix: str) -> None:
         for item in dataclasses.fields(node):
             value = getattr(node, item.name)
-            if dataclasses.is_dataclass(value):
+            if item.name == "published":
+                lines.extend(f"published: {_one_line(row)}" for row in value)
+            elif dataclasses.is_dataclass(value):
                 walk(value, f"{prefix}{item.name}.")
             else:
                 lines.append(f"{prefix}{item.name}={value!r}")
 
     walk(config, "")
     return "\n".join(lines)
+
+
+def _one_line(row: PublishedRow) -> str:
+    figures = ", ".join(f"{name} {value:g}" for name, value in row.metrics.items())
+    return f"{row.paper}, {row.table}, {row.row}, {row.data}: {figures}"

@@ -66,7 +66,8 @@ def evaluate(
     nothing that would place them outside the crowd, so they count as false positives.
 
     As in pycocotools, the size of a detection is that of its box where the result has
-    a `bbox`, for masks too.
+    a `bbox`, for masks too. Masks and their boundaries are ranked by `mask_score` where
+    a result has one, boxes always by `score`.
 
     Args:
       ground_truth: a CocoDataset, the path of an annotation JSON, or its content.
@@ -154,11 +155,14 @@ def _load_results(truth: GroundTruth, results: list[dict], kind: str):
         box = result.get("bbox")
         if box is None:
             box = mask_utils.toBbox(rle).tolist()
+        score = result["score"]
+        if kind == "mask":
+            score = result.get("mask_score", score)
         annotation = {
             "id": position,
             "image_id": image_rank[result["image_id"]],
             "category_id": category_rank[result["category_id"]],
-            "score": result["score"],
+            "score": score,
             "bbox": box,
             "area": box[2] * box[3]
             if by_box or rle is None

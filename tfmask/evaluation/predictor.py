@@ -20,13 +20,21 @@ class Prediction(NamedTuple):
     labels: np.ndarray  # [n] int32, 1..K
     masks: list  # n run-length codes {"size": [height, width], "counts": str}
     size: tuple[int, int]  # (height, width) of the original image
+    # [n] float32, 0..1: ranks the masks; None where the scores do that too.
+    mask_scores: np.ndarray | None = None
+    boundaries: list | None = None  # n run-length codes; None where not asked for
 
     def above(self, threshold: float) -> "Prediction":
         """The detections with at least this score."""
         keep = np.flatnonzero(self.scores >= threshold)
-        masks = [self.masks[i] for i in keep]
-        return Prediction(
-            self.boxes[keep], self.scores[keep], self.labels[keep], masks, self.size
+        ranks, edges = self.mask_scores, self.boundaries
+        return self._replace(
+            boxes=self.boxes[keep],
+            scores=self.scores[keep],
+            labels=self.labels[keep],
+            masks=[self.masks[i] for i in keep],
+            mask_scores=None if ranks is None else ranks[keep],
+            boundaries=None if edges is None else [edges[i] for i in keep],
         )
 
     def to_results(self, image_id, class_map: ClassMap) -> list[dict]:
@@ -45,6 +53,9 @@ class Prediction(NamedTuple):
                     "segmentation": mask,
                 }
             )
+        if self.mask_scores is not None:
+            for result, rank in zip(results, self.mask_scores.tolist()):
+                result["mask_score"] = rank
         return results
 
 
@@ -57,13 +68,18 @@ class Predictor:
     Args:
       model: called as `model({"images", "image_sizes"}, training=False)`, gives `boxes`
         [B, D, 4], `scores`, `labels`, `valid` [B, D] and `masks` [B, D, S, S], boxes in
-        pixels of the resized image.
+        pixels of the resized image; perhaps `mask_scores` [B, D] and `boundaries`
+        [B, D, T, T].
       data_config: `tfmask.config.DataConfig`: eval_short_side, eval_max_side,
         pad_multiple, exif.
       class_map: which label is which category.
+      boundaries: also give the boundaries that the model predicts, if it predicts
+        any; without them it is not run that far.
     """
 
-    def __init__(self, model, data_config, class_map: ClassMap):
+    def __init__(
+        self, model, data_config, class_map: ClassMap, *, boundaries: bool = False
+    ):
         self.model = model
         self.data_config = data_config
         self.class_map = class_map
@@ -77,8 +93,12 @@ class Predictor:
         )
         def infer(images, image_sizes):
             inputs = {"images": images, "image_sizes": image_sizes}
+            if boundaries:  # of this trace: another predictor may not want them
+                model.show_boundaries = True
             outputs = model(inputs, training=False)
-            return {k: outputs[k] for k in _OUTPUTS}
+            if boundaries:
+                model.show_boundaries = False
+            return {k: outputs[k] for k in _OUTPUTS if k in outputs}
 
         self._infer = infer
 
@@ -188,7 +208,9 @@ class Predictor:
         height, width = int(original[0]), int(original[1])
         keep = np.flatnonzero(outputs["valid"])
         boxes, scores = outputs["boxes"][keep], outputs["scores"][keep]
-        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+        mask_scores = outputs.get("mask_scores")
+        ranks = scores if mask_scores is None else mask_scores[keep]
+        if not all(np.isfinite(v).all() for v in (boxes, scores, ranks)):
             raise EvaluationError(
                 f"{name}: the model gives boxes or scores that are not finite; its "
                 "weights are likely broken"
@@ -204,13 +226,19 @@ class Predictor:
             clipped[sized],
             scores[sized],
         )
+        edges = outputs.get("boundaries")
+        if edges is not None:
+            edges = paste_masks(edges[keep], boxes, (height, width))
         return Prediction(
             boxes=clipped,
             scores=scores.astype(np.float32),
             labels=outputs["labels"][keep].astype(np.int32),
             masks=paste_masks(outputs["masks"][keep], boxes, (height, width)),
             size=(height, width),
+            mask_scores=None if mask_scores is None else mask_scores[keep],
+            boundaries=edges,
         )
 
 
-_OUTPUTS = ("boxes", "scores", "labels", "valid", "masks")
+# What is taken of a model's outputs, where it is there.
+_OUTPUTS = "boxes scores labels valid masks mask_scores boundaries".split()

@@ -2,6 +2,8 @@
 
 A result is `{"image_id", "category_id", "bbox": [x, y, w, h], "score",
 "segmentation": {"size": [h, w], "counts": str}}`, with the ids of the annotation file.
+Where a model rates its masks by themselves (Mask Scoring R-CNN), `mask_score` ranks the
+segmentations, and `score` the boxes alone.
 """
 
 import json
@@ -102,6 +104,12 @@ def _checked_result(result, image_sizes: dict, category_ids) -> dict:
         "category_id": category_id,
         "score": float(result["score"]),
     }
+    if result.get("mask_score") is not None:
+        if not _is_number(result["mask_score"]):
+            raise ValueError(
+                f"mask_score is {result['mask_score']!r}: expected a finite number"
+            )
+        clean["mask_score"] = float(result["mask_score"])
     if result.get("bbox") is not None:
         clean["bbox"] = _checked_box(result["bbox"])
     if result.get("segmentation") is not None:

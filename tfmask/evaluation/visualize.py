@@ -16,6 +16,7 @@ from tfmask.structures import ClassMap
 _READABLE_SIDE = 768  # the longer side of a picture is at least this
 _LARGEST_FACTOR = 4
 _FILL = 0.45  # share of the colour inside a mask
+_BAND = 0.4  # share of the colour in a boundary, the rest is white
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _DARKEST = 0.45  # luminance of the darkest colour
 _CROWD_COLOUR = (150, 150, 150)
@@ -48,6 +49,7 @@ def draw_instances(
     names: tuple[str, ...] = (),
     *,
     crowd=None,
+    boundaries=None,
     draw_boxes: bool = True,
     seed: int = 0,
 ) -> np.ndarray:
@@ -61,6 +63,7 @@ def draw_instances(
       masks: n run-length codes or [H, W] bool arrays; None: boxes only.
       names: names of the classes 1..K; a class without a name is written as its number.
       crowd: [n] bool, drawn gray and named "crowd".
+      boundaries: as masks: predicted boundaries, drawn as opaque bands over the masks.
       draw_boxes: false: masks and names only.
       seed: of the colours.
 
@@ -82,6 +85,10 @@ def draw_instances(
             inside = _draw_mask(canvas, as_bitmap(masks[i]), colours[i], factor)
             if extent[i] < _SMALL * _name_area(canvas):
                 small |= inside
+    if boundaries is not None:
+        for i in order:
+            bright = tuple(round(255 - (255 - v) * _BAND) for v in colours[i])
+            _draw_band(canvas, as_bitmap(boundaries[i]), bright, factor)
     if draw_boxes:
         for i in order:
             x1, y1, x2, y2 = (round(v) for v in boxes[i])
@@ -124,15 +131,16 @@ def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
     return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
 
 
-def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.ndarray:
-    """Fills a mask half transparent and draws its contour, in place.
+def _enlarged_crop(mask: np.ndarray, factor: int):
+    """The part of a mask that is not empty, as large as on the canvas.
 
-    Returns the mask as drawn, [H, W] bool of the canvas.
+    Returns:
+      (crop, top, left): [h, w] uint8, 0 or 1, and its place on the canvas; None where
+      the mask is empty.
     """
-    drawn = np.zeros(canvas.shape[:2], bool)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
-        return drawn
+        return None
     # One pixel of air around the mask, so that enlarging it can round its corners.
     top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
     crop = mask[top : rows[-1] + 2, left : columns[-1] + 2]
@@ -141,7 +149,19 @@ def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.
             crop * 255, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR
         )
         crop = (smooth > 127).astype(np.uint8)
-    top, left = int(top) * factor, int(left) * factor
+    return crop, int(top) * factor, int(left) * factor
+
+
+def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.ndarray:
+    """Fills a mask half transparent and draws its contour, in place.
+
+    Returns the mask as drawn, [H, W] bool of the canvas.
+    """
+    drawn = np.zeros(canvas.shape[:2], bool)
+    found = _enlarged_crop(mask, factor)
+    if found is None:
+        return drawn
+    crop, top, left = found
     region = (slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1]))
     view, inside = canvas[region], crop > 0
     view[inside] = view[inside] * (1 - _FILL) + np.array(colour) * _FILL
@@ -152,6 +172,15 @@ def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.
         canvas, contours, -1, colour, thickness, cv2.LINE_AA, offset=(left, top)
     )
     return drawn
+
+
+def _draw_band(canvas: np.ndarray, band: np.ndarray, colour, factor: int) -> None:
+    """Fills a boundary, opaque, in place."""
+    found = _enlarged_crop(band, factor)
+    if found is not None:
+        crop, top, left = found
+        view = canvas[top : top + crop.shape[0], left : left + crop.shape[1]]
+        view[crop > 0] = colour
 
 
 # --- names --------------------------------------------------------------------------
@@ -270,7 +299,13 @@ def draw_prediction(
     """The detections of a `Prediction` with at least the threshold as score."""
     shown = prediction.above(threshold)
     return draw_instances(
-        image, shown.boxes, shown.labels, shown.scores, shown.masks, class_map.names
+        image,
+        shown.boxes,
+        shown.labels,
+        shown.scores,
+        shown.masks,
+        class_map.names,
+        boundaries=shown.boundaries,
     )
 
 

@@ -12,10 +12,12 @@ class BatchNorm(keras.layers.BatchNormalization):
     map; the fused kernel needs two, and its gradient two. The moving variance is the
     unbiased one. Synchronised statistics are left to Keras.
 
-    Call input: `[B, H, W, C]` floating. Returns the same shape and type.
+    Call input: `[B, H, W, C]` floating. `empty`, a scalar bool, says that the batch
+    holds a stand-in for no examples (rois.flatten_rois): the moving statistics then
+    stay as they are. Returns the same shape and type.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs, training=None, mask=None, empty=None):
         if getattr(self, "synchronized", False):
             return super().call(inputs, training=training, mask=mask)
         batch = bool(training) and self.trainable
@@ -35,5 +37,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         if batch:
             for moving, now in zip(statistics, (done.batch_mean, done.batch_variance)):
                 old = tf.cast(moving, tf.float32)
-                moving.assign(old * self.momentum + now * (1.0 - self.momentum))
+                new = old * self.momentum + now * (1.0 - self.momentum)
+                # Every replica assigns, whichever of them have examples.
+                moving.assign(new if empty is None else tf.where(empty, old, new))
         return done.y

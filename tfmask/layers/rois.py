@@ -1,6 +1,15 @@
-"""Roi features of any leading shape, as the flat batch that convolutions take."""
+"""Roi features: what is pooled, and any leading shape as a flat batch."""
+
+from typing import NamedTuple
 
 import tensorflow as tf
+
+
+class RoISpec(NamedTuple):
+    """What a mask head wants pooled: bins a side, and the levels to pool from."""
+
+    size: int
+    levels: tuple[str, ...] = ("p2", "p3", "p4", "p5")
 
 
 def flatten_rois(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,10 +7,20 @@ import keras
 from tfmask.backbones.resnet import ResNet
 from tfmask.config import ConfigError, ModelConfig
 from tfmask.heads.box_head import BoxHead
-from tfmask.heads.mask_head import FCNMaskHead
+from tfmask.heads.mask_information_flow import MaskInformationFlow
 from tfmask.heads.rpn_head import RPNHead
 from tfmask.layers.roi_pooling import MultilevelRoIAlign
+from tfmask.layers.shape_aware_roi_align import ShapeAwareRoIAlign
+from tfmask.models.build_mask import (
+    build_mask_branch,
+    build_mask_head,
+    make_mask_branch,
+    make_mask_head,
+    make_pool,
+)
+from tfmask.models.mask_branch import MaskBranch
 from tfmask.models.rcnn import LEVELS, GeneralizedRCNN
+from tfmask.models.refine import RefiningModule
 from tfmask.necks.fpn import FPN
 
 _POLICIES = {
@@ -31,13 +41,18 @@ def precision_scope(precision: str):
         keras.mixed_precision.set_global_policy(before)
 
 
-def build_model(settings: ModelConfig, precision: str = "float32") -> GeneralizedRCNN:
-    """Builds Mask R-CNN and creates its weights.
+def build_model(
+    settings: ModelConfig,
+    precision: str = "float32",
+    model_class: type[GeneralizedRCNN] = GeneralizedRCNN,
+) -> GeneralizedRCNN:
+    """Builds the model of a configuration and creates its weights.
 
     Args:
       settings: `num_classes` must be set.
       precision: `float32`, `bfloat16` or `float16`: what convolutions and dense layers
         compute in. Boxes, suppression and losses are float32 always.
+      model_class: see models.architectures.
 
     Raises:
       ConfigError: num_classes is not positive.
@@ -48,8 +63,8 @@ def build_model(settings: ModelConfig, precision: str = "float32") -> Generalize
             "categories; it is taken from the annotations unless set"
         )
     with precision_scope(precision):
-        mask_head = _mask_head(settings)
-        model = GeneralizedRCNN(
+        box_head, mask_branch = _box_head(settings), make_mask_branch(settings)
+        model = model_class(
             backbone=_backbone(settings),
             neck=FPN(
                 settings.neck.channels,
@@ -60,14 +75,13 @@ def build_model(settings: ModelConfig, precision: str = "float32") -> Generalize
             rpn_head=RPNHead(
                 len(settings.anchors.ratios), settings.rpn.channels, name="rpn_head"
             ),
-            box_pool=_pool(settings, settings.box.pool_size, LEVELS[:-1], "box_pool"),
-            box_head=_box_head(settings),
-            mask_head=mask_head,
-            mask_pools={
-                name: _pool(settings, spec.size, spec.levels, f"{name}_pool")
-                for name, spec in mask_head.roi_specs.items()
-            },
+            box_pool=make_pool(
+                settings, settings.box.pool_size, LEVELS[:-1], "box_pool"
+            ),
+            box_head=box_head,
+            mask_branch=mask_branch,
             settings=settings,
+            refiner=_refiner(settings, mask_branch, box_head),
             name="mask_rcnn",
         )
     _create_weights(model)
@@ -88,7 +102,36 @@ def _backbone(settings):
     )
 
 
-def _box_head(settings):
+def _refiner(settings, mask_branch, base_box_head):
+    """MR R-CNN's refining module, or None."""
+    part = settings.refine
+    if not part.enabled:
+        return None
+    pool_class = MultilevelRoIAlign if part.pooling == "plain" else ShapeAwareRoIAlign
+    pool = make_pool(
+        settings, settings.box.pool_size, LEVELS[:-1], "refine_box_pool", pool_class
+    )
+    box_head = masks = None
+    if part.classes or part.boxes:
+        box_head = _box_head(settings, "refine_box_head")
+    if part.masks:
+        masks = MaskBranch(
+            make_mask_head(settings, name="refine_mask_head"),
+            mask_branch.pools,
+            settings.mask,
+            # Shared with the base: they judge masks, whichever head these are of.
+            sobel=mask_branch.sobel,
+            scoring=mask_branch.scoring,
+            flow=MaskInformationFlow(
+                settings.neck.channels,
+                initializer=part.flow_initializer,
+                name="refine_mask_flow",
+            ),
+        )
+    return RefiningModule(settings, mask_branch, base_box_head, pool, box_head, masks)
+
+
+def _box_head(settings, name="box_head"):
     part = settings.box
     return BoxHead(
         settings.num_classes,
@@ -97,31 +140,6 @@ def _box_head(settings):
         class_agnostic=part.class_agnostic,
         background_row=part.background_row,
         initializer=part.initializer,
-        name="box_head",
-    )
-
-
-def _mask_head(settings):
-    part = settings.mask
-    return FCNMaskHead(
-        settings.num_classes,
-        part.pool_size,
-        conv_layers=part.conv_layers,
-        channels=part.channels,
-        background_channel=part.background_channel,
-        predictor_initializer=part.predictor_initializer,
-        name="mask_head",
-    )
-
-
-def _pool(settings, size, levels, name):
-    return MultilevelRoIAlign(
-        size,
-        levels=levels,
-        sampling_ratio=settings.pool.sampling_ratio,
-        aligned=settings.pool.aligned,
-        canonical_size=settings.pool.canonical_size,
-        inclusive=settings.inclusive_boxes,
         name=name,
     )
 
@@ -135,12 +153,23 @@ def _create_weights(model: GeneralizedRCNN) -> None:
     model.rpn_head.build([(None, None, None, channels)] * len(LEVELS))
     side = model.settings.box.pool_size
     model.box_head.build((None, side, side, channels))
-    model.mask_head.build(
-        {
-            name: (None, spec.size, spec.size, channels)
-            for name, spec in model.mask_head.roi_specs.items()
-        }
-    )
-    for pool in (model.box_pool, *model.mask_pools.values()):
-        pool.build(None)
+    build_mask_branch(model.mask_branch, model.settings)
+    model.box_pool.build(None)
+    if model.refiner is not None:
+        _create_refining_weights(model.refiner, model.settings)
     model.built = True
+
+
+def _create_refining_weights(refiner, settings) -> None:
+    """The refining heads start with the same values as the base heads."""
+    channels = settings.neck.channels
+    side = settings.box.pool_size
+    refiner.box_pool.build(None)
+    if refiner.box_head is not None:
+        refiner.box_head.build((None, side, side, channels))
+    if refiner.masks is not None:
+        build_mask_head(refiner.masks.head, channels)
+        side = settings.mask.pool_size
+        roi = (None, side, side, channels)
+        refiner.masks.flow.build([roi, (None, side, side, settings.mask.channels)])
+    refiner.start_from_base([ours.name for ours, _ in refiner.heads])

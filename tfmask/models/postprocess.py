@@ -7,9 +7,9 @@ from tfmask.ops.nms import ABSENT, class_offsets, nms
 from tfmask.structures import Detections
 
 
-def detect(
+def detect_rois(
     class_scores, boxes, valid, image_sizes, settings, inclusive: bool = False
-) -> Detections:
+) -> tuple[Detections, tf.Tensor]:
     """Thresholds scores, suppresses within each class, keeps the best of each image.
 
     Args:
@@ -21,7 +21,8 @@ def detect(
       inclusive: clip by maskrcnn-benchmark's rule.
 
     Returns:
-      Detections with D = settings.max_detections.
+      (Detections with D = settings.max_detections; rois `[B, D]` int32, the one of the
+      N that each detection comes from, 0 in padding)
     """
     limit, num_classes = settings.max_detections, class_scores.shape[-1]
     shared = boxes.shape[2] == 1
@@ -40,23 +41,32 @@ def detect(
         present = tf.range(limit) < count
         # NMS pads with index 0, which does not exist when nothing passed the threshold.
         box = tf.pad(box, [[0, 1], [0, 0]])
-        score, kind = tf.pad(score, [[0, 1]]), tf.pad(kind, [[0, 1]])
+        score, kind, roi = (tf.pad(v, [[0, 1]]) for v in (score, kind, roi))
         flag = tf.cast(present, tf.float32)
         return (
             tf.gather(box, kept) * flag[:, None],
             tf.gather(score, kept) * flag,
             tf.where(present, tf.gather(kind, kept) + 1, 0),
             present,
+            tf.where(present, tf.gather(roi, kept), 0),
         )
 
-    boxes, scores, labels, present = tf.map_fn(
+    boxes, scores, labels, present, rois = tf.map_fn(
         one_image,
         (class_scores, boxes, valid, image_sizes),
-        fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool),
+        fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
     )
-    return Detections(
+    detections = Detections(
         tf.ensure_shape(boxes, [None, limit, 4]),
         tf.ensure_shape(scores, [None, limit]),
         tf.ensure_shape(labels, [None, limit]),
         tf.ensure_shape(present, [None, limit]),
     )
+    return detections, tf.ensure_shape(rois, [None, limit])
+
+
+def detect(
+    class_scores, boxes, valid, image_sizes, settings, inclusive: bool = False
+) -> Detections:
+    """`detect_rois` where nobody asks which roi a detection comes from."""
+    return detect_rois(class_scores, boxes, valid, image_sizes, settings, inclusive)[0]

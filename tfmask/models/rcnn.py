@@ -4,21 +4,27 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.loss_weights import LossWeights
-from tfmask.losses import detection as losses
-from tfmask.models.box_stages import box_losses, sample_rois
+from tfmask.models.box_stages import (
+    BoxPredictions,
+    box_losses,
+    boxes_of_class,
+    instance_targets,
+    sample_rois,
+)
+from tfmask.models.mask_branch import MaskBranch, MaskRoIs
 from tfmask.models.packing import pack
 from tfmask.models.postprocess import detect
 from tfmask.models.proposals import ProposalGenerator
+from tfmask.models.refine import RefiningModule
 from tfmask.ops import boxes as box_ops
-from tfmask.ops.distribute import cross_replica_sum
-from tfmask.ops.masks import mask_targets, select_class
+from tfmask.ops.masks import select_class
 from tfmask.structures import RoISamples, Targets
 
 LEVELS = ("p2", "p3", "p4", "p5", "p6")
 
 
 class GeneralizedRCNN(keras.Model):
-    """Image -> backbone -> neck -> proposals -> boxes -> masks.
+    """Image -> backbone -> neck -> proposals -> boxes -> masks (-> both refined).
 
     An architecture is a choice of parts, not another pipeline. `call` returns
     predictions, `compute_losses` turns the predictions of a training call into losses.
@@ -29,9 +35,9 @@ class GeneralizedRCNN(keras.Model):
       rpn_head: layer, list of levels -> (logits, deltas) a level.
       box_pool: layers.roi_pooling.MultilevelRoIAlign for the box head.
       box_head: layer `[..., 7, 7, C] -> (class logits, deltas)`.
-      mask_pools: one MultilevelRoIAlign for each name in the mask head's `roi_specs`.
-      mask_head: layer, dict of roi features -> dict of logits (heads.mask_head).
+      mask_branch: models.mask_branch.MaskBranch.
       settings: fields of config.ModelConfig.
+      refiner: models.refine.RefiningModule or None.
 
     Call input: dict with
       images: `[B, H, W, 3]` uint8 or float, RGB, zero-padded bottom and right, H and W
@@ -43,7 +49,11 @@ class GeneralizedRCNN(keras.Model):
     Returns, in inference, a dict:
       boxes: `[B, D, 4]` float32, pixels of the input image.
       scores: `[B, D]` float32. labels: `[B, D]` int32, 1..K. valid: `[B, D]` bool.
-      masks: `[B, D, 28, 28]` float32 probabilities in the frame of each box.
+      masks: `[B, D, T, T]` float32 probabilities in the frame of each box.
+      mask_scores: `[B, D]` float32, score x MaskIoU, where the model has a MaskIoU
+        head: what ranks the masks.
+      boundaries: `[B, D, T, T]` float32 probabilities, where `show_boundaries` is set
+        and the model predicts boundaries.
     In training, a nested dict for `compute_losses`.
     """
 
@@ -54,9 +64,9 @@ class GeneralizedRCNN(keras.Model):
         rpn_head,
         box_pool,
         box_head,
-        mask_pools,
-        mask_head,
+        mask_branch: MaskBranch,
         settings,
+        refiner: RefiningModule | None = None,
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
@@ -65,8 +75,11 @@ class GeneralizedRCNN(keras.Model):
         self.rpn_head = rpn_head
         self.box_pool = box_pool
         self.box_head = box_head
-        self.mask_pools = mask_pools
-        self.mask_head = mask_head
+        self.mask_branch = mask_branch
+        self.mask_layers = [*mask_branch.pools.values(), *mask_branch.layers]
+        self.refiner = refiner
+        self.refine_layers = refiner.layers if refiner else []
+        self.show_boundaries = False
         self.settings = settings
         self.seed = 0
         self.proposer = ProposalGenerator(
@@ -77,7 +90,8 @@ class GeneralizedRCNN(keras.Model):
             settings.box.max_log_scale,
             settings.inclusive_boxes,
         )
-        terms = ("rpn_objectness", "rpn_box", "box_class", "box_regression", "mask")
+        terms = ("rpn_objectness", "rpn_box", "box_class", "box_regression")
+        terms += mask_branch.terms + (refiner.terms if refiner else ())
         self.loss_weights = LossWeights(terms, name="loss_weights")
 
     def call(self, inputs, training=False):
@@ -90,23 +104,25 @@ class GeneralizedRCNN(keras.Model):
         anchors = self.proposer.anchors(pyramid, images)
         proposals = self.proposer.propose(logits, deltas, anchors, sizes, training)
         if not training:
-            detections = self.detect(features, proposals, sizes)
-            return {
-                **detections._asdict(),
-                "masks": self.masks(features, detections),
-            }
+            return self.detect(features, proposals, sizes)
         targets = Targets(*(inputs[name] for name in Targets._fields))
         seeds = self.seeds(inputs["stream_index"])
         samples = sample_rois(proposals, targets, self.settings.roi, seeds)
         rois = pack(samples.valid)
-        class_logits, box_deltas = self.run_box_head(features, samples.boxes, rois)
-        fg = pack(samples.valid & (samples.labels > 0))
-        return {
+        boxes = self.run_box_head(features, samples.boxes, rois)
+        mask_rois = self.training_mask_rois(samples, rois, boxes[1])
+        outputs = {
             "rpn": (logits, deltas, anchors),
             "samples": samples,
-            "boxes": (class_logits, box_deltas),
-            "masks": self.run_mask_head(features, samples.boxes, fg),
+            "boxes": boxes,
+            "mask_rois": mask_rois,
+            "masks": self.mask_branch.run(features, mask_rois, sizes, training=True),
         }
+        if self.refiner is not None:
+            outputs["refined"] = self.refiner.train(
+                features, samples, boxes, targets, sizes
+            )
+        return outputs
 
     def compute_losses(self, outputs, batch) -> dict[str, tf.Tensor]:
         """Unweighted losses of a training call.
@@ -135,7 +151,10 @@ class GeneralizedRCNN(keras.Model):
             weights=self.settings.box.regression_weights,
             beta=self.settings.box.smooth_l1_beta,
         )
-        terms["mask"] = self.mask_loss(outputs["masks"], samples, targets)
+        wanted = instance_targets(samples, targets, outputs["mask_rois"].boxes)
+        terms |= self.mask_branch.losses(outputs["masks"], wanted)
+        if self.refiner is not None:
+            terms |= self.refiner.losses(outputs["refined"], targets)
         return terms
 
     def normalise(self, images, image_sizes):
@@ -170,8 +189,8 @@ class GeneralizedRCNN(keras.Model):
             self.box_pool.pool(features, rois.take(boxes), rois.images)
         )
 
-    def detect(self, features, proposals, image_sizes):
-        """structures.Detections of a batch, from its proposals."""
+    def predict_boxes(self, features, proposals) -> BoxPredictions:
+        """What the box head says of proposals."""
         rois = pack(proposals.valid)
         logits, deltas = self.run_box_head(features, proposals.boxes, rois)
         box = self.settings.box
@@ -181,43 +200,65 @@ class GeneralizedRCNN(keras.Model):
             box.regression_weights,
             box.max_log_scale,
         )
-        return detect(
+        return BoxPredictions(
+            rois.restore(logits),
             rois.restore(tf.nn.softmax(logits)[:, 1:]),
             rois.restore(decoded),
             proposals.valid,
-            image_sizes,
-            self.settings.postprocess,
-            self.settings.inclusive_boxes,
         )
 
-    def run_mask_head(self, features, boxes, rois):
-        """The mask head's dict of logits for packed rois."""
-        pooled = {
-            name: pool.pool(features, rois.take(boxes), rois.images)
-            for name, pool in self.mask_pools.items()
-        }
-        return self.mask_head(pooled)
+    def detect(self, features, proposals, image_sizes) -> dict:
+        """The detections of a batch by the names of `call`, from its proposals."""
+        predicted = self.predict_boxes(features, proposals)
+        branch, earlier = self.mask_branch, None
+        if self.refiner is not None:
+            detections, earlier = self.refiner.detect(features, predicted, image_sizes)
+            branch = self.refiner.masks or branch
+        else:
+            detections = detect(
+                predicted.scores,
+                predicted.boxes,
+                predicted.valid,
+                image_sizes,
+                self.settings.postprocess,
+                self.settings.inclusive_boxes,
+            )
+        masks = self.masks(branch, features, detections, image_sizes, earlier)
+        return {**detections._asdict(), **masks}
 
-    def masks(self, features, detections):
-        """Mask probabilities `[B, D, S, S]` of each detection's class."""
+    def training_mask_rois(self, samples, rois, box_deltas):
+        """The foreground samples, on their own boxes or on those predicted there."""
+        fg = pack(samples.valid & (samples.labels > 0))
+        boxes, labels = fg.take(samples.boxes), fg.take(samples.labels)
+        if self.settings.mask.train_on_predicted_boxes:
+            # Packed deltas have the order of `rois`; the foreground is some of them.
+            deltas = tf.boolean_mask(box_deltas, rois.take(samples.labels) > 0)
+            box = self.settings.box
+            boxes = boxes_of_class(
+                deltas, labels, boxes, box.regression_weights, box.max_log_scale
+            )
+        return MaskRoIs(boxes, fg.images, labels)
+
+    def masks(self, branch, features, detections, image_sizes, earlier=None):
+        """What a mask branch says of each detection, by the names of `call`."""
         rois = pack(detections.valid)
-        logits = self.run_mask_head(features, detections.boxes, rois)["mask"]
-        chosen = select_class(logits, rois.take(detections.labels))
-        return rois.restore(tf.sigmoid(chosen))
-
-    def mask_loss(self, outputs, samples, targets):
-        """Mean mask loss over the foreground rois of all replicas, a scalar."""
-        rois = pack(samples.valid & (samples.labels > 0))
-        matched = rois.take(samples.matches)
-        instance = tf.stack([rois.images, matched], axis=1)
-        wanted = mask_targets(
-            tf.gather_nd(targets.masks, instance),
-            tf.gather_nd(targets.boxes, instance),
-            rois.take(samples.boxes),
-            outputs["mask"].shape[1],
+        labels = rois.take(detections.labels)
+        outputs = branch.run(
+            features,
+            MaskRoIs(rois.take(detections.boxes), rois.images, labels),
+            image_sizes,
+            training=False,
+            boundaries=self.show_boundaries,
+            earlier=earlier,
         )
-        if not self.settings.mask.soft_targets:
-            wanted = tf.cast(wanted >= 0.5, tf.float32)
-        logits = select_class(outputs["mask"], rois.take(samples.labels))
-        count = cross_replica_sum(tf.cast(tf.shape(logits)[0], tf.float32))
-        return losses.mask_sum(logits, wanted) / tf.maximum(count, 1.0)
+        chosen = select_class(outputs["mask"], labels)
+        found = {"masks": rois.restore(tf.sigmoid(chosen))}
+        if "mask_iou" in outputs:
+            ious = rois.restore(outputs["mask_iou"])
+            found["mask_scores"] = detections.scores * tf.clip_by_value(ious, 0.0, 1.0)
+        if "boundary" in outputs:
+            edges = outputs["boundary"]
+            if edges.shape.rank == 4:
+                edges = select_class(edges, labels)
+            found["boundaries"] = rois.restore(tf.sigmoid(edges))
+        return found

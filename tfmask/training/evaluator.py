@@ -30,6 +30,7 @@ class Evaluator:
         self.dataset = dataset
         self.log = log
         self._predictor = None
+        self._painter = None
 
     def __call__(self, model, heartbeat=lambda: None) -> Evaluation:
         """Runs the model over the data; `heartbeat` is called after every batch."""
@@ -39,6 +40,12 @@ class Evaluator:
         if self._predictor is None:  # made once: it holds the compiled function
             class_map = self.dataset.class_map
             self._predictor = Predictor(model, self.config.data, class_map)
+            self._painter = self._predictor
+            if "boundary" in model.mask_branch.terms:
+                # Another one, so that figures do not pay for boundaries.
+                self._painter = Predictor(
+                    model, self.config.data, class_map, boundaries=True
+                )
         settings = self.config.evaluation
         results = self._predictor.run_dataset(
             self.dataset, settings.batch_size, lambda done, total: heartbeat()
@@ -69,7 +76,7 @@ class Evaluator:
         pictures = [
             read_image(r.path, self.dataset.exif, (r.height, r.width)) for r in records
         ]
-        predictions = self._predictor.predict(pictures)
+        predictions = self._painter.predict(pictures)
         return [
             visualize.compare(record, image, prediction, self.dataset.class_map)
             for record, image, prediction in zip(records, pictures, predictions)

@@ -10,7 +10,9 @@ from tfmask.training import weight_files
 from tfmask.training.errors import CheckpointError, ClassMapError
 
 # Layers of the heads whose output channels are classes.
-_CLASS_LAYERS = ("class_logits", "deltas", "predictor")
+_CLASS_LAYERS = ("class_logits", "deltas", "predictor", "boundary_predictor")
+# Parts of a model that run in training only: inference needs no weights of theirs.
+_TRAINING_ONLY = ("quasi_half", "quasi_double", "sobel_boundary")
 
 
 class LoadReport(NamedTuple):
@@ -22,14 +24,37 @@ class LoadReport(NamedTuple):
     missing: list[str]  # in the model, not in the file
     unused: list[str]  # in the file, not in the model
     class_map: ClassMap | None  # of the file
+    started: tuple[str, ...] = ()  # missing heads that start as copies of others
 
     def __str__(self):
         lines = [f"{self.path}: {len(self.loaded)} weights loaded"]
         for path, theirs, ours in self.skipped:
             lines.append(f"  skipped {path}: file has {theirs}, model has {ours}")
-        for word, paths in (("missing", self.missing), ("unused", self.unused)):
+        absent = [path for path in self.missing if _part(path) not in self.started]
+        for word, paths in (("missing", absent), ("unused", self.unused)):
             lines += [f"  {word} {path}" for path in paths]
+        lines += [f"  {line}" for line in self.differences()]
+        if self.started:
+            lines.append(f"  {describe_start(self.started)}")
         return "\n".join(lines)
+
+    def differences(self) -> list[str]:
+        """A sentence for each part that only the file or only the model has weights of.
+
+        They are no errors, but may surprise.
+        """
+        loaded = {_part(path) for path in self.loaded} | set(self.started)
+        sentences = []
+        for paths, text in (
+            (self.missing, "the file has no weights of it, it keeps its initial ones"),
+            (self.unused, "the file has weights of it, the model has no such part"),
+        ):
+            for part in dict.fromkeys(map(_part, paths)):
+                if part not in loaded:
+                    idle = part in _TRAINING_ONLY
+                    end = "; inference does without it" if idle else ""
+                    sentences.append(f"{part}: {text}{end}")
+        return sentences
 
 
 def read_weights(path) -> weight_files.WeightFile:
@@ -74,7 +99,9 @@ def load_weights(
       class_map: the classes the model is to know; checked against those of the weights.
       reset_classes: what does not fit keeps its initial values: the layers whose
         channels are classes when the classes differ, and weights of other shapes. To
-        start a training from other weights. Otherwise every weight must fit.
+        start a training from other weights; refining heads that the file does not
+        have become copies of its base heads. Otherwise every weight must fit, save
+        those of parts that run in training only, which may be missing or differ.
 
     Raises:
       CheckpointError: unreadable, or weights of another model.
@@ -103,22 +130,55 @@ def load_weights(
             values.append((variable, value))
     unused = [name for name in file.weights if name not in variables]
     report = LoadReport(file.path, loaded, skipped, missing, unused, file.class_map)
-    if (skipped or missing) and not reset_classes:
+    wanted = [name for name in missing if _part(name) not in _TRAINING_ONLY]
+    unfit = [entry for entry in skipped if _part(entry[0]) not in _TRAINING_ONLY]
+    if (unfit or wanted) and not reset_classes:
         problem = (
-            f"{skipped[0][0]} has shape {skipped[0][1]}, the model {skipped[0][2]}"
-            if skipped
-            else f"{missing[0]} is not in it"
+            f"{unfit[0][0]} has shape {unfit[0][1]}, the model {unfit[0][2]}"
+            if unfit
+            else f"{wanted[0]} is not in it"
         )
         raise CheckpointError(
             f"{file.path}: weights of another model: {problem} "
-            f"({len(skipped) + len(missing)} of {len(variables)} weights do not fit); "
+            f"({len(unfit) + len(wanted)} of {len(variables)} weights do not fit); "
             "use the config.json beside them"
         )
     if not loaded:
         raise CheckpointError(f"{file.path}: none of its weights fits the model")
     for variable, value in values:
         variable.assign(value)
+    if reset_classes:
+        report = report._replace(started=start_refining_heads(model, loaded))
     return report
+
+
+def start_refining_heads(model, loaded) -> tuple[str, ...]:
+    """Copies loaded base heads to the refining heads that were not loaded themselves.
+
+    MR R-CNN sec. 3.3: the refining module starts from a trained Mask R-CNN.
+
+    Args:
+      model: any model; those without a refining module stay as they are.
+      loaded: paths of the weights that were loaded into it.
+
+    Returns:
+      Names of the heads that got copies.
+    """
+    refiner = getattr(model, "refiner", None)
+    if refiner is None:
+        return ()
+    known = {_part(path) for path in loaded}
+    return refiner.start_from_base(
+        [
+            ours.name
+            for ours, base in refiner.heads
+            if base.name in known and ours.name not in known
+        ]
+    )
+
+
+def describe_start(heads: tuple[str, ...]) -> str:
+    return f"refining heads start from the base heads: {', '.join(heads)}"
 
 
 def _same_classes(file, class_map: ClassMap | None) -> bool:
@@ -126,6 +186,11 @@ def _same_classes(file, class_map: ClassMap | None) -> bool:
     if class_map is None or file.class_map is None:
         return True
     return tuple(file.class_map.names) == tuple(class_map.names)
+
+
+def _part(path: str) -> str:
+    """The part of the model that a weight belongs to: the first name of its path."""
+    return path.split("/")[0]
 
 
 def _is_class_layer(path: str) -> bool:

@@ -154,9 +154,14 @@ class ModelOptimizer:
 
 
 def _kind(path: str) -> str:
-    """`bias`, `norm` (scale and offset) or `kernel`, from the name of a weight."""
+    """`bias`, `norm` (scale and offset) or `kernel`, from the name of a weight.
+
+    Slopes of PReLU count as `norm`: decay would pull them to zero, which is ReLU (He et
+    al. 2015, "Delving Deep into Rectifiers").
+    """
     name = path.split("/")[-1]
-    return {"bias": "bias", "gamma": "norm", "beta": "norm"}.get(name, "kernel")
+    kinds = {"bias": "bias", "gamma": "norm", "beta": "norm", "alpha": "norm"}
+    return kinds.get(name, "kernel")
 
 
 def _keras_class(name: str):

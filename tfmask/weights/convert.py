@@ -8,7 +8,12 @@ from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
 from tfmask.training import weight_files
-from tfmask.training.load import load_weights, read_weights
+from tfmask.training.load import (
+    describe_start,
+    load_weights,
+    read_weights,
+    start_refining_heads,
+)
 from tfmask.weights import importer
 from tfmask.weights.checkpoint_file import Source
 from tfmask.weights.classes import describe
@@ -81,6 +86,7 @@ def load_initial(
     """Loads what `model.weights`, or else `model.backbone.weights`, names.
 
     Layers whose outputs are classes keep their initial values where the classes differ.
+    Refining heads that the weights do not have become copies of the base heads.
 
     Args:
       model: a built model.
@@ -92,7 +98,10 @@ def load_initial(
     if not spec:
         spec, part = settings.backbone.weights, "backbone"
     if spec and is_foreign(spec):
-        load_into(model, spec, log, class_map=class_map, part=part)
+        report = load_into(model, spec, log, class_map=class_map, part=part)
+        started = start_refining_heads(model, report.loaded)
+        if started:
+            log(describe_start(started))
     elif spec and part:
         _load_part(model, spec, part, log)
     elif spec:

@@ -25,6 +25,14 @@ ORIGINAL = {
     "box.background_row": False,
     "mask.background_channel": False,
 }
+# Of BMask R-CNN's mask head, with the names of its release.
+_BOUNDARY_LAYERS = (
+    "downsample",
+    "mask_to_boundary",
+    "boundary_to_mask",
+    "mask_final_fusion",
+    "boundary_deconv",
+)
 
 
 def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
@@ -107,21 +115,61 @@ def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
     )
 
 
-def mask_head(classes) -> tuple[Rule, ...]:
-    """Mask head."""
+def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
+    """Mask head, and what BMask R-CNN's has beside it.
+
+    BMask R-CNN's release tells the two deconvolutions and predictors apart by name.
+    """
     theirs = "roi_heads.mask_head."
+    last = theirs
+    if settings.mask.head == "boundary_preserving":
+        last += "mask_"
     return (
         *layer_rules(
             "mask_head/mask_fcn{index}", theirs + "mask_fcn{index}.{what}", TORCH_CONV
         ),
-        *layer_rules("mask_head/deconv", theirs + "deconv.{what}", TORCH_CONV),
+        *layer_rules("mask_head/deconv", last + "deconv.{what}", TORCH_CONV),
         *layer_rules(
             "mask_head/predictor",
-            theirs + "predictor.{what}",
+            last + "predictor.{what}",
+            classes["predictor"](TORCH_CONV),
+            classes["predictor"](SAME),
+        ),
+        *layer_rules(
+            "mask_head/boundary_fcn{index}",
+            theirs + "boundary_fcn{index}.{what}",
+            TORCH_CONV,
+        ),
+        *layer_rules(
+            "mask_head/{layer}",
+            theirs + "{layer}.{what}",
+            TORCH_CONV,
+            words={"layer": {name: name for name in _BOUNDARY_LAYERS}},
+        ),
+        *layer_rules(
+            "mask_head/boundary_predictor",
+            theirs + "boundary_predictor.{what}",
             classes["predictor"](TORCH_CONV),
             classes["predictor"](SAME),
         ),
     )
+
+
+def encoder_decoder_head() -> tuple[Rule, ...]:
+    """Mask head of IEMask R-CNN, beside the predictor that `mask_head` has.
+
+    Its stages are sequences, in which convolutions, normalisations and activations are
+    numbered through; those of the encoder start with the pooling.
+    """
+    rules = []
+    for stage, first in (("down", 1), ("conv", 0)):
+        ours = f"mask_head/{stage}{{index}}_{{place}}"
+        theirs = f"roi_heads.mask_head.{stage}{{index}}.{{place}}"
+        convs = {"place": {"1": str(first), "2": str(first + 3)}}
+        norms = {"place": {"1": str(first + 1), "2": str(first + 4)}}
+        rules += layer_rules(ours, theirs + ".{what}", TORCH_CONV, words=convs)
+        rules += norm_rules(ours, theirs + ".{stat}", norms, None, 1e-5)
+    return tuple(rules)
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
@@ -132,7 +180,8 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         *neck(),
         *rpn_head(),
         *box_head(settings, classes),
-        *mask_head(classes),
+        *mask_head(settings, classes),
+        *encoder_decoder_head(),
     )
     buffers = r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*"
     buffers += r"|.*\.num_batches_tracked"

@@ -1,8 +1,8 @@
-"""Names of maskrcnn-benchmark's detectors."""
+"""Names of maskrcnn-benchmark's detectors, Mask Scoring R-CNN among them."""
 
 from tfmask.config import ModelConfig
 from tfmask.weights.detectron2 import MSRA, caffe2_backbone
-from tfmask.weights.layouts import TORCH_CONV
+from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
 from tfmask.weights.rules import Dialect, Rule, class_layers, layer_rules
 from tfmask.weights.torchvision import backbone, box_head, mask_head, rpn_head
 
@@ -29,6 +29,25 @@ def neck() -> tuple[Rule, ...]:
     return layer_rules("neck/fpn_{kind}{level}", theirs, TORCH_CONV, words=words)
 
 
+def mask_iou_head(classes) -> tuple[Rule, ...]:
+    """MaskIoU head; its convolutions leave 7x7 cells."""
+    hidden = "roi_heads.maskiou.feature_extractor.maskiou_"
+    flat = FlatRoI(7, TORCH_DENSE)
+    return (
+        *layer_rules(
+            "mask_iou_head/maskiou_fcn{index}", hidden + "fcn{index}.{what}", TORCH_CONV
+        ),
+        *layer_rules("mask_iou_head/maskiou_fc1", hidden + "fc1.{what}", flat),
+        *layer_rules("mask_iou_head/maskiou_fc2", hidden + "fc2.{what}", TORCH_DENSE),
+        *layer_rules(
+            "mask_iou_head/maskiou",
+            "roi_heads.maskiou.predictor.maskiou.{what}",
+            classes["predictor"](TORCH_DENSE),
+            classes["predictor"](SAME),
+        ),
+    )
+
+
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     """Detector, and the Caffe2 trunk that its training starts from."""
     classes = class_layers(settings, "first", "first", "first")
@@ -49,6 +68,7 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             "roi_heads.mask.predictor.",
             classes,
         ),
+        *mask_iou_head(classes),
     )
     return (
         Dialect("detector", rules, r"rpn\.anchor_generator\..*"),

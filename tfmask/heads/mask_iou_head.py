@@ -1,0 +1,124 @@
+"""The MaskIoU head of Mask Scoring R-CNN."""
+
+import keras
+import tensorflow as tf
+
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.initializers import msra
+from tfmask.layers.rois import flatten_rois, restore_rois
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class MaskIoUHead(keras.layers.Layer):
+    """Predicts the IoU of a mask with its instance (Mask Scoring R-CNN sec. 3.2).
+
+    The roi feature and the mask, pooled to the same size by its maxima, go through
+    four 3x3 convolutions, the last with stride 2, and three dense layers.
+
+    Args:
+      num_classes: K, background not counted.
+      pool_size: bins a side of the roi feature, S.
+      channels: of the convolutions.
+      fc_units: of the two hidden dense layers.
+      background_row: keep an output for the background, which nothing uses, as
+        maskrcnn-benchmark has it.
+
+    Call input: [roi feature `[..., S, S, C]` before the mask head's convolutions,
+    probabilities `[..., T, T]` of the mask of each roi's class], T a multiple of S.
+    Returns `[..., K]` float32, the IoU predicted for a mask of each class; not bounded.
+
+    Raises:
+      ValueError: T is no multiple of S.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        pool_size=14,
+        *,
+        channels=256,
+        fc_units=1024,
+        background_row=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.pool_size = pool_size
+        self.channels = channels
+        self.fc_units = fc_units
+        self.background_row = background_row
+        self.convs = [
+            ConvNorm(
+                channels,
+                strides=2 if i == 4 else 1,
+                activation="relu",
+                kernel_initializer=msra(),
+                name=f"maskiou_fcn{i}",
+            )
+            for i in range(1, 5)
+        ]
+        # Kaiming uniform with a = 1: bound sqrt(3 / fan_in).
+        self.fcs = [
+            keras.layers.Dense(
+                fc_units,
+                "relu",
+                kernel_initializer=keras.initializers.VarianceScaling(
+                    1.0, "fan_in", "uniform"
+                ),
+                name=f"maskiou_fc{i}",
+            )
+            for i in range(1, 3)
+        ]
+        self.predictor = keras.layers.Dense(
+            num_classes + int(background_row),
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            name="maskiou",
+        )
+
+    def build(self, input_shape):
+        feature, mask = (tuple(shape) for shape in input_shape)
+        if mask[-1] % self.pool_size:
+            raise ValueError(
+                f"masks of {mask[-1]} cells a side: expected a multiple of "
+                f"{self.pool_size}, the size of the roi feature"
+            )
+        width = feature[-1] + 1
+        for conv in self.convs:
+            conv.build((None, self.pool_size, self.pool_size, width))
+            width = self.channels
+        half = (self.pool_size + 1) // 2
+        width *= half * half
+        for fc in self.fcs:
+            fc.build((None, width))
+            width = self.fc_units
+        self.predictor.build((None, width))
+        self.built = True
+
+    def call(self, inputs):
+        feature, mask = inputs
+        x, lead = flatten_rois(feature)  # [M, S, S, C]
+        mask, _ = flatten_rois(tf.cast(mask, x.dtype)[..., None])  # [M, T, T, 1]
+        factor = mask.shape[1] // self.pool_size
+        if factor > 1:
+            mask = tf.nn.max_pool2d(mask, factor, factor, "VALID")
+        x = tf.concat([x, mask], axis=-1)
+        for conv in self.convs:
+            x = conv(x)
+        x = tf.reshape(x, [-1, x.shape[1:].num_elements()])
+        for fc in self.fcs:
+            x = fc(x)
+        ious = tf.cast(self.predictor(x), tf.float32)
+        return restore_rois(ious[:, 1:] if self.background_row else ious, lead)
+
+    def compute_output_shape(self, input_shape):
+        return (*tuple(input_shape[0])[:-3], self.num_classes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "pool_size": self.pool_size,
+            "channels": self.channels,
+            "fc_units": self.fc_units,
+            "background_row": self.background_row,
+        }

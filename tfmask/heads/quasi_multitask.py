@@ -1,0 +1,121 @@
+"""Mask branches of another resolution, which train the feature and then go."""
+
+import keras
+import tensorflow as tf
+
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.initializers import msra
+from tfmask.layers.rois import flatten_rois, restore_rois
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class QuasiMultitaskBranch(keras.layers.Layer):
+    """A second fully convolutional mask head, in training only (MaskPlus sec. 3.4).
+
+    It sees the mask head's roi feature, has weights of its own, and predicts masks of
+    half or twice the side of the mask head's: with 14 bins and 28 outputs that is a
+    deconvolution less than the head has, or one more. Where a head pools so finely that
+    the output is smaller than the feature, bins are averaged first: that is the feature
+    which a coarser RoIAlign would have given.
+
+    Args:
+      num_classes: K, background not counted.
+      pool_size: bins a side of the roi feature, S.
+      output_size: cells a side of its masks, T: S times a power of two, which may be
+        below one.
+      conv_layers: 3x3 convolutions.
+      channels: of all hidden layers.
+      predictor_initializer: `normal` N(0, 0.001) or `msra`.
+
+    Call input: `[..., S, S, C]`. Returns logits `[..., T, T, K]` float32, channel k for
+    class k + 1.
+
+    Raises:
+      ValueError: T cannot be reached from S.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        pool_size=14,
+        output_size=14,
+        *,
+        conv_layers=4,
+        channels=256,
+        predictor_initializer="normal",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        large, small = max(pool_size, output_size), min(pool_size, output_size)
+        factor = large // max(small, 1)
+        if factor * small != large or factor & (factor - 1):
+            raise ValueError(
+                f"output_size={output_size} with pool_size={pool_size}: expected one "
+                "to be the other doubled any number of times"
+            )
+        self.num_classes = num_classes
+        self.pool_size = pool_size
+        self.output_size = output_size
+        self.conv_layers = conv_layers
+        self.channels = channels
+        self.predictor_initializer = predictor_initializer
+        self.averaged = factor if output_size < pool_size else 1
+        doublings = factor.bit_length() - 1 if output_size > pool_size else 0
+        self.convs = [
+            ConvNorm(
+                channels,
+                activation="relu",
+                kernel_initializer=msra(),
+                name=f"mask_fcn{i}",
+            )
+            for i in range(1, conv_layers + 1)
+        ]
+        self.deconvs = [
+            keras.layers.Conv2DTranspose(
+                channels,
+                2,
+                2,
+                activation="relu",
+                kernel_initializer=msra(),
+                name=f"deconv{i}",
+            )
+            for i in range(1, doublings + 1)
+        ]
+        normal = keras.initializers.RandomNormal(stddev=0.001)
+        self.predictor = ConvNorm(
+            num_classes,
+            1,
+            kernel_initializer=normal if predictor_initializer == "normal" else msra(),
+            name="predictor",
+        )
+
+    def build(self, input_shape):
+        width = tuple(input_shape)[-1]
+        for layer in (*self.convs, *self.deconvs):
+            layer.build((None, None, None, width))
+            width = self.channels
+        self.predictor.build((None, None, None, width))
+        self.built = True
+
+    def call(self, inputs):
+        x, lead = flatten_rois(inputs)  # [M, S, S, C]
+        if self.averaged > 1:
+            x = tf.nn.avg_pool2d(x, self.averaged, self.averaged, "VALID")
+        for layer in (*self.convs, *self.deconvs):
+            x = layer(x)
+        return restore_rois(tf.cast(self.predictor(x), tf.float32), lead)
+
+    def compute_output_shape(self, input_shape):
+        side = self.output_size
+        return (*tuple(input_shape)[:-3], side, side, self.num_classes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "pool_size": self.pool_size,
+            "output_size": self.output_size,
+            "conv_layers": self.conv_layers,
+            "channels": self.channels,
+            "predictor_initializer": self.predictor_initializer,
+        }

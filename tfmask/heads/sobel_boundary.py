@@ -1,0 +1,54 @@
+"""Boundary supervision of a predicted mask through its gradient."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.initializers import msra
+from tfmask.layers.rois import flatten_rois, restore_rois
+
+_ACROSS = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+_SOBEL = np.stack([_ACROSS, _ACROSS.T], axis=-1)[:, :, None]  # [3, 3, 1, 2]
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class SobelBoundaryHead(keras.layers.Layer):
+    """Boundary of a predicted mask (BMask R-CNN fig. 7b, sec. 4.4).
+
+    Sobel filters across and down the mask, which are not trained, then two 3x3
+    convolutions. The paper does not say how wide the first of them is.
+
+    Args:
+      channels: of the hidden layer.
+
+    Call input: probabilities `[..., T, T]` of the chosen class. Around them is zero, so
+    that a mask which is cut off by its roi has a boundary there, as its target has.
+    Returns logits `[..., T, T]` float32. Gradient flows into the probabilities.
+    """
+
+    def __init__(self, channels=8, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.conv1 = ConvNorm(
+            channels, activation="relu", kernel_initializer=msra(), name="conv1"
+        )
+        self.conv2 = ConvNorm(1, kernel_initializer=msra(), name="conv2")
+
+    def build(self, input_shape):
+        sides = tuple(input_shape)[-2:]
+        self.conv1.build((None, *sides, 2))
+        self.conv2.build((None, *sides, self.channels))
+        self.built = True
+
+    def call(self, inputs):
+        x, lead = flatten_rois(inputs[..., None])  # [M, T, T, 1]
+        x = tf.nn.conv2d(x, tf.cast(_SOBEL, x.dtype), 1, "SAME")  # [M, T, T, 2]
+        logits = tf.cast(self.conv2(self.conv1(x)), tf.float32)
+        return restore_rois(logits[..., 0], lead)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
