@@ -1,0 +1,22 @@
+"""Cascade BMask R-CNN, R50-FPN, as released on Detectron2 (1x).
+
+BMask R-CNN (ECCV 2020), table of the release's README (COCO val2017).
+
+    tfmask train bmask_rcnn/detectron2_cascade_r50 data.train=... data.val=... \\
+        model.backbone.weights=...
+"""
+
+from tfmask.config import Config
+from tfmask.configs.bmask_rcnn._base import released, released_row
+from tfmask.configs.figures import mask
+
+
+def config() -> Config:
+    value = released()
+    value.model.box.class_agnostic = True
+    value.model.rpn.post_nms_train = 2000
+    value.published = (
+        released_row("Cascade BMask R-CNN R50-FPN", mask(37.5, 57.3, 40.7), line=5),
+    )
+    value.waits_for = "Cascade R-CNN box stages"
+    return value
