@@ -40,6 +40,8 @@ bench: $(CURRENT)/ready
 	$(CURRENT)/bin/python benchmarks/input_pipeline.py
 	$(CURRENT)/bin/python benchmarks/inference.py
 	$(CURRENT)/bin/python benchmarks/training_step.py
+	$(CURRENT)/bin/python benchmarks/op_parity.py
+	$(CURRENT)/bin/python benchmarks/shape_aware_roi_align.py
 
 compare: $(CURRENT)/ready $(GARDEN)/ready
 	$(CURRENT)/bin/python benchmarks/compare.py --garden $(GARDEN)/bin/python

@@ -20,7 +20,7 @@ def config() -> Config:
     model.pool.canonical_size = 96.0
     model.rpn.post_nms_train = 300
     model.roi.batch = 64
-    train.steps = 700
+    train.steps = 600
     train.checkpoint_every = 100
     train.tensorboard = False
     return value

@@ -90,7 +90,6 @@ class HostMemory:
 
     def upload(self, array: np.ndarray) -> int:
         array = np.array(array, order="C")
-        # An empty array has no address of its own.
         self._arrays[array.ctypes.data] = array
         return array.ctypes.data
 

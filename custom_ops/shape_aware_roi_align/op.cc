@@ -67,7 +67,7 @@ absl::Status GradShape(InferenceContext* c) {
 
 REGISTER_OP("Tfmask>ShapeAwareRoiAlign")
     .Attr("L: int >= 1")
-    .Attr("T: {float, double, half, bfloat16}")
+    .Attr("T: {float, double, bfloat16}")
     .Attr("U: {float, double}")
     .Attr("size: int >= 1")
     .Attr("strides: list(float)")
@@ -84,7 +84,7 @@ REGISTER_OP("Tfmask>ShapeAwareRoiAlign")
 
 REGISTER_OP("Tfmask>ShapeAwareRoiAlignGrad")
     .Attr("L: int >= 1")
-    .Attr("T: {float, double, half, bfloat16}")
+    .Attr("T: {float, double, bfloat16}")
     .Attr("U: {float, double}")
     .Attr("size: int >= 1")
     .Attr("strides: list(float)")

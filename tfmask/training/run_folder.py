@@ -31,6 +31,8 @@ _FREE = (
     "model.weights",
     "model.backbone.weights",
     "model.postprocess",
+    "model.refine.alpha",
+    "model.refine.candidates",
     "model.rpn.pre_nms_test",
     "model.rpn.post_nms_test",
 )
