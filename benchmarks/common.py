@@ -33,6 +33,9 @@ def parser(description: str, repeats: int) -> argparse.ArgumentParser:
     result.add_argument("--repeats", type=int, default=repeats)
     result.add_argument("--warmup", type=int, default=2)
     result.add_argument("--json", action="store_true", help="print one JSON line only")
+    result.add_argument(
+        "--serve", action="store_true", help="time a call for each line of the input"
+    )
     return result
 
 
@@ -101,6 +104,60 @@ def median_seconds(call, repeats: int, warmup: int) -> tuple[float, list[float]]
         call()
         times.append(time.perf_counter() - started)
     return statistics.median(times), times
+
+
+def time_calls(call, options, **facts) -> tuple[float, list[float]]:
+    """Median and all times of a call: `options.repeats` times, or when told to.
+
+    With `--serve` the process says by a line of JSON, `facts`, that it is ready, and
+    runs the call once for each line that it reads: several programs can take turns,
+    call by call (compare.py).
+    """
+    if not options.serve:
+        return median_seconds(call, options.repeats, options.warmup)
+    for _ in range(options.warmup):
+        call()
+    print(json.dumps(facts), flush=True)
+    times = []
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+        print(times[-1], flush=True)
+    return statistics.median(times), times
+
+
+class Worker:
+    """A script of this folder that waits for its turn, see `time_calls`."""
+
+    def __init__(self, command: list[str]):
+        self.command = command
+        self._process = subprocess.Popen(
+            [*command, "--serve", "--json"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.facts = json.loads(self._line())
+
+    def call(self) -> float:
+        """Seconds of one call."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def finish(self) -> dict:
+        """Ends the process; returns the row that it prints."""
+        self._process.stdin.close()
+        row = json.loads(self._line())
+        self._process.wait()
+        return row
+
+    def _line(self) -> str:
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(f"{' '.join(self.command)}: ended early")
+        return line
 
 
 def peak_gib() -> float:

@@ -2,9 +2,9 @@
 
     make compare        or        python benchmarks/compare.py --garden PYTHON
 
-Every figure is the median over `--rounds` of the medians of fresh processes, which take
-turns, so that a slow minute of the machine hits both. A ratio below 1 means that tfmask
-takes less.
+The programs of a row take turns, call by call, so that a slow minute of the machine
+hits all of them. Times are medians, ratios the medians of the ratios of neighbouring
+calls; below 1 tfmask takes less.
 """
 
 import argparse
@@ -48,53 +48,67 @@ def cases(size_and_batch) -> list[tuple[str, list[str], list[str]]]:
     return rows
 
 
-def compare(row, ours, theirs, options) -> list[dict]:
-    """Runs one row in turns; two lines for training: fair and padded mask rois."""
-    garden = [options.garden, str(HERE / "model_garden.py"), *theirs, "--json"]
-    script, *arguments = ours
-    tfmask = [sys.executable, str(HERE / script), *arguments, "--json"]
-    if "startup" not in row:
-        for command in (garden, tfmask):
-            command += ["--repeats", str(options.repeats)]
+def take_turns(row, ours, theirs, options) -> list[dict]:
+    """All programs of one row take turns, call by call, in processes that stay."""
+    garden = [options.garden, str(HERE / "model_garden.py"), *theirs]
+    tfmask = common.Worker([sys.executable, str(HERE / ours[0]), *ours[1:]])
     variants = {"": garden}
-    if row.startswith("training"):
-        first = common.run_json([*tfmask, "--repeats", "1", "--warmup", "1"])
-        batch = first["batch"]
-        same = -(-first["mask rois"] // batch)  # an image, rounded up
+    if "mask rois" in tfmask.facts:
+        batch = int(theirs[theirs.index("--batch") + 1])
+        same = -(-tfmask.facts["mask rois"] // batch)  # an image, rounded up
         variants = {
             f", {same} mask rois an image": [*garden, "--mask-rois", str(same)],
             ", 128 padded mask rois an image": garden,
         }
-    found: dict = {"tfmask": [], **{name: [] for name in variants}}
-    for _ in range(options.rounds):
-        found["tfmask"].append(common.run_json(tfmask))
-        for name, command in variants.items():
-            found[name].append(common.run_json(command))
-        print(f"{row}: one round of {options.rounds} done", file=sys.stderr)
+    workers = [tfmask, *(common.Worker(command) for command in variants.values())]
+    times = [[worker.call() for worker in workers] for _ in range(options.rounds)]
+    print(f"{row}: {times}", file=sys.stderr)
+    rows = [worker.finish() for worker in workers]
     lines = []
-    for figure in ("seconds", "peak GiB", "import", "build", "first call"):
-        if figure not in found["tfmask"][0]:
-            continue
-        mine = statistics.median(r[figure] for r in found["tfmask"])
-        for name in variants:
-            peer = statistics.median(r[figure] for r in found[name])
-            lines.append(
-                {
-                    "row": f"{row}{name}",
-                    "figure": figure,
-                    "tfmask": mine,
-                    "Model Garden": peer,
-                    "ratio": mine / peer,
-                }
-            )
+    for i, name in enumerate(variants, 1):
+        lines.append(
+            {
+                "row": f"{row}{name}",
+                "figure": "seconds",
+                "tfmask": statistics.median(t[0] for t in times),
+                "Model Garden": statistics.median(t[i] for t in times),
+                "ratio": statistics.median(t[0] / t[i] for t in times),
+            }
+        )
+        lines.append(_line(f"{row}{name}", "peak GiB", rows[:1], rows[i : i + 1]))
     return lines
+
+
+def start_in_turns(row, ours, theirs, options) -> list[dict]:
+    """Fresh processes in turns."""
+    garden = [options.garden, str(HERE / "model_garden.py"), *theirs, "--json"]
+    tfmask = [sys.executable, str(HERE / ours[0]), *ours[1:], "--json"]
+    mine, peers = [], []
+    for _ in range(options.starts):
+        mine.append(common.run_json(tfmask))
+        peers.append(common.run_json(garden))
+    return [
+        _line(row, figure, mine, peers) for figure in ("import", "build", "first call")
+    ]
+
+
+def _line(row, figure, mine, peers) -> dict:
+    mine = statistics.median(r[figure] for r in mine)
+    peer = statistics.median(r[figure] for r in peers)
+    return {
+        "row": row,
+        "figure": figure,
+        "tfmask": mine,
+        "Model Garden": peer,
+        "ratio": mine / peer,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--garden", required=True, help="python of .venv-garden")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9, help="calls of each program")
+    parser.add_argument("--starts", type=int, default=3, help="processes of the start")
     parser.add_argument(
         "--sizes", default="800x1333:1,512x512:2", help="SIZE:BATCH,..."
     )
@@ -105,7 +119,8 @@ def main() -> None:
     lines = []
     for row, ours, theirs in cases(sizes):
         if options.only in row:
-            lines += compare(row, ours, theirs, options)
+            run = start_in_turns if row == "startup" else take_turns
+            lines += run(row, ours, theirs, options)
     common.print_table(lines, list(lines[0]))
     if options.out:
         Path(options.out).write_text(json.dumps(lines, indent=2) + "\n")

@@ -48,7 +48,7 @@ def measure(options) -> dict:
     def call():
         return {k: v.numpy() for k, v in infer(**batch).items()}
 
-    seconds, times = common.median_seconds(call, options.repeats, options.warmup)
+    seconds, times = common.time_calls(call, options)
     peak = common.peak_gib()
     config.data.eval_short_side = min(height, width)
     config.data.eval_max_side = max(height, width)

@@ -127,7 +127,7 @@ def inference(options) -> dict:
     images = common.image_batch(options.size, 1)
     _, model = build(images, options.mask_rois)
     call = inference_call(options, model, images)
-    seconds, times = common.median_seconds(call, options.repeats, options.warmup)
+    seconds, times = common.time_calls(call, options)
     return {
         "seconds": seconds,
         "fastest": min(times),
@@ -152,7 +152,7 @@ def training(options) -> dict:
     def call():
         return {k: float(v) for k, v in step(inputs).items()}
 
-    seconds, times = common.median_seconds(call, options.repeats, options.warmup)
+    seconds, times = common.time_calls(call, options)
     return {
         "batch": options.batch,
         "trained": "all, live BN",

@@ -61,8 +61,9 @@ def measure(options) -> dict:
     step = TrainStep(
         tf.distribute.get_strategy(), model, optimizer, spec, config.train.clip_norm
     )
-    seconds, times = common.median_seconds(
-        lambda: step(batch), options.repeats, options.warmup
+    rois = count_foreground(model, batch)
+    seconds, times = common.time_calls(
+        lambda: step(batch), options, **{"mask rois": rois}
     )
     result = step(batch)
     return {
@@ -74,7 +75,7 @@ def measure(options) -> dict:
         "seconds": seconds,
         "fastest": min(times),
         "peak GiB": common.peak_gib(),
-        "mask rois": count_foreground(model, batch),
+        "mask rois": rois,
         "finite": result.finite,
     }
 
