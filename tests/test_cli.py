@@ -7,15 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tfmask.cli import main, parser
 from tfmask.cli.settings import read_config
 from tfmask.config import ConfigError, load_config, to_dict
 from tfmask.data.errors import DataError
-from tfmask.data.synthetic import CATEGORY_IDS, CLASSES, write_dataset
-from tfmask.structures import ClassMap
+from tfmask.data.synthetic import CLASSES, write_dataset
 from tfmask.training import errors, trainer
 
 RECIPE = "demo/shapes"
@@ -319,135 +317,3 @@ def test_validate_lists_ids_and_fails_only_with_strict(tmp_path, capsys):
 def test_validate_of_a_missing_file(tmp_path, capsys):
     assert main(["validate", str(tmp_path / "none.json"), "--strict"]) == 1
     assert "none.json" in capsys.readouterr().out
-
-
-# --- a model, end to end --------------------------------------------------------------
-
-SMALL = [
-    "model.backbone.norm=bn",
-    "model.neck.norm=none",
-    "model.backbone.width=8",
-    "model.neck.channels=8",
-    "model.rpn.channels=8",
-    "model.mask.channels=8",
-    "model.box.fc_units=8",
-    "data.eval_short_side=64",
-    "data.eval_max_side=96",
-    "model.postprocess.score_threshold=0",
-    "model.postprocess.max_detections=5",
-]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A weight file of a tiny random model that knows the classes of the shapes."""
-    from tfmask.models.build import build_model
-    from tfmask.training import weight_files
-
-    config = read_config(RECIPE, [*SMALL, f"model.num_classes={len(CLASSES)}"])
-    path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
-    classes = ClassMap(CATEGORY_IDS, CLASSES)
-    model = build_model(config.model)
-    weight_files.write(
-        path, weight_files.model_weights(model), classes, to_dict(config)
-    )
-    return str(path)
-
-
-def test_evaluate_writes_results_with_the_ids_of_the_data(weights, tmp_path, capsys):
-    write_dataset(tmp_path, 2, seed=3, size=64)
-    results, metrics = tmp_path / "results.json", tmp_path / "metrics.json"
-    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
-    arguments += ["--results", str(results), "--metrics", str(metrics)]
-    assert main(arguments) == 0
-    assert "mask" in capsys.readouterr().out
-    found = json.loads(results.read_text())
-    assert {r["image_id"] for r in found} <= {1, 2}
-    assert {r["category_id"] for r in found} <= set(CATEGORY_IDS)
-    assert "mask/AP" in json.loads(metrics.read_text())["figures"]
-
-
-def test_evaluate_refuses_data_with_other_classes(weights, tmp_path, capsys):
-    path = write_dataset(tmp_path, 2, seed=3, size=64)
-    content = json.loads(path.read_text())
-    content["categories"][0]["name"] = "moon"
-    path.write_text(json.dumps(content))
-    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
-    assert main(arguments) == 1
-    assert "moon" in capsys.readouterr().err
-
-
-def test_predict_writes_an_overlay_for_every_image(weights, tmp_path):
-    write_dataset(tmp_path / "data", 2, seed=3, size=64)
-    arguments = ["predict", RECIPE, str(tmp_path / "data" / "images")]
-    arguments += ["--load", weights, "--out", str(tmp_path / "out"), "--json"]
-    for setting in SMALL:
-        arguments += ["--set", setting]
-    assert main(arguments) == 0
-    names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["00001.png", "00002.png", "results.json"]
-
-
-def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):
-    (tmp_path / "bad.png").write_bytes(np.arange(10, dtype=np.uint8).tobytes())
-    arguments = ["predict", RECIPE, str(tmp_path / "bad.png"), "--load", weights]
-    arguments += ["--out", str(tmp_path / "out")]
-    for setting in SMALL:
-        arguments += ["--set", setting]
-    assert main(arguments) == 1
-    assert "bad.png" in capsys.readouterr().out
-
-
-def test_unreadable_weights_are_one_line(tmp_path, capsys):
-    write_dataset(tmp_path, 1, size=64)
-    bad = tmp_path / "bad.weights.h5"
-    bad.write_bytes(b"not a weight file")
-    arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", "--load", str(bad)]
-    assert main([*arguments, *SMALL]) == 1
-    said = capsys.readouterr().err
-    assert "bad.weights.h5" in said.splitlines()[-1]
-    assert "Traceback" not in said
-
-
-def predict_arguments(weights, folder, *options, settings=SMALL):
-    arguments = ["predict", RECIPE, str(folder / "data" / "images"), "--load", weights]
-    arguments += ["--out", str(folder / "out"), "--threshold", "0", *options]
-    for setting in settings:
-        arguments += ["--set", setting]
-    return arguments
-
-
-def test_predict_says_when_the_model_has_no_boundaries_to_show(
-    weights, tmp_path, capsys
-):
-    write_dataset(tmp_path / "data", 1, seed=3, size=64)
-    assert main(predict_arguments(weights, tmp_path)) == 0
-    assert "boundaries" not in capsys.readouterr().out
-    plain = (tmp_path / "out" / "00001.png").read_bytes()
-    assert main(predict_arguments(weights, tmp_path, "--show", "boundary")) == 0
-    said = [x for x in capsys.readouterr().out.splitlines() if "--show boundary" in x]
-    assert said == [
-        "--show boundary: this model predicts no boundaries; only masks are drawn"
-    ]
-    assert (tmp_path / "out" / "00001.png").read_bytes() == plain
-
-
-def test_predict_shows_boundaries(tmp_path, capsys):
-    from tfmask.models.build import build_model
-    from tfmask.training import weight_files
-
-    settings = [*SMALL, "model.mask.head=boundary_preserving"]
-    config = read_config(RECIPE, [*settings, f"model.num_classes={len(CLASSES)}"])
-    model = build_model(config.model)
-    predictor = model.mask_branch.head.predictors["boundary"]
-    predictor.bias.assign(np.full(predictor.bias.shape, 9.0))  # boundary everywhere
-    path = str(tmp_path / "bmask.weights.h5")
-    classes = ClassMap(CATEGORY_IDS, CLASSES)
-    weight_files.write(path, weight_files.model_weights(model), classes, None)
-    write_dataset(tmp_path / "data", 1, seed=3, size=64)
-    pictures = []
-    for options in ([], ["--show", "boundary"]):
-        assert main(predict_arguments(path, tmp_path, *options, settings=settings)) == 0
-        pictures.append((tmp_path / "out" / "00001.png").read_bytes())
-    assert pictures[0] != pictures[1]
-    assert "no boundaries" not in capsys.readouterr().out
