@@ -113,9 +113,10 @@ class ConvNorm(keras.layers.Layer):
 
     def _convolve(self, x, kernel):
         strides, pad = self.strides, (self.kernel_size - 1) // 2
-        padding = "VALID" if pad == 0 else "SAME"
+        padding = "VALID" if pad == 0 or strides > 1 else "SAME"
         if pad and strides > 1:
-            padding = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
+            # Padded apart: oneDNN has no filter gradient for explicit padding.
+            x = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
         elif strides > 1:
             # The same cells, chosen first: with few channels the filter gradient of a
             # strided 1x1 convolution corrupts memory in the CPU builds of TensorFlow.
