@@ -61,8 +61,10 @@ def take_turns(row, ours, theirs, options) -> list[dict]:
             ", 128 padded mask rois an image": garden,
         }
     workers = [tfmask, *(common.Worker(command) for command in variants.values())]
-    times = [[worker.call() for worker in workers] for _ in range(options.rounds)]
-    print(f"{row}: {times}", file=sys.stderr)
+    times = []
+    for _ in range(options.rounds):
+        times.append([worker.call() for worker in workers])
+        print(f"{row}: {times[-1]}", file=sys.stderr, flush=True)
     rows = [worker.finish() for worker in workers]
     lines = []
     for i, name in enumerate(variants, 1):
