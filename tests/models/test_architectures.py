@@ -1,6 +1,7 @@
 import pytest
 from models.model_cases import small_batch, small_config
 
+from tfmask.config import ConfigError
 from tfmask.models import architectures
 from tfmask.models.counting import parameter_table
 
@@ -59,3 +60,8 @@ def test_own_choices_of_an_architecture_are_kept():
     mask = architectures.MaskPlus.create(3, settings).settings.mask
     assert mask.context.filters == (16, 32) and mask.quasi.sizes == (2.0,)
     assert mask.refinement.kind == "original" and mask.pyramid.enabled
+
+
+def test_recipe_that_waits_for_a_part_builds_no_other_model():
+    with pytest.raises(ConfigError, match="waits for ResNeXt"):
+        architectures.MRRCNN.from_recipe("mr_rcnn/x101", num_classes=2)

@@ -264,3 +264,11 @@ def test_validation_data_must_have_the_same_categories(shapes, tmp_path):
     dataset = trainer._load(config, "train", lambda line: None)
     with pytest.raises(DataError, match="blob"):
         trainer._validation_data(config, dataset, lambda line: None)
+
+
+def test_recipe_that_waits_for_a_part_is_not_trained_without_it(tmp_path):
+    config = config_module.load_config("mr_rcnn/x101")
+    config.train.output = str(tmp_path / "run")
+    with pytest.raises(ConfigError, match="waits for ResNeXt"):
+        trainer.train(config)
+    assert not (tmp_path / "run").exists()

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.initializers import mask_predictor, msra
 from tfmask.layers.rois import RoISpec, flatten_rois, restore_rois
 
 
@@ -189,12 +189,9 @@ class BoundaryPreservingMaskHead(keras.layers.Layer):
         )
 
     def _predictor(self, name):
-        normal = keras.initializers.RandomNormal(stddev=0.001)
         return ConvNorm(
             self.num_classes + int(self.background_channel),
             1,
-            kernel_initializer=normal
-            if self.predictor_initializer == "normal"
-            else msra(),
+            kernel_initializer=mask_predictor(self.predictor_initializer),
             name=name,
         )

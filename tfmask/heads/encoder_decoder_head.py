@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.initializers import mask_predictor, msra
 from tfmask.layers.rois import RoISpec, flatten_rois, restore_rois
 from tfmask.ops.resize import upsample_align_corners
 
@@ -97,11 +97,10 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
             for stage, widths in _FORMS[form].items()
             for i, width in enumerate(widths, 1)
         ]
-        normal = keras.initializers.RandomNormal(stddev=0.001)
         self.predictor = ConvNorm(
             num_classes + int(background_channel),
             1,
-            kernel_initializer=normal if predictor_initializer == "normal" else msra(),
+            kernel_initializer=mask_predictor(predictor_initializer),
             name="predictor",
         )
 

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.initializers import mask_predictor, msra
 from tfmask.layers.rois import RoISpec, flatten_rois, restore_rois
 
 
@@ -79,11 +79,10 @@ class FCNMaskHead(keras.layers.Layer):
                 kernel_initializer=msra(),
                 name="deconv",
             )
-        normal = keras.initializers.RandomNormal(stddev=0.001)
         self.predictor = ConvNorm(
             num_classes + int(background_channel),
             1,
-            kernel_initializer=normal if predictor_initializer == "normal" else msra(),
+            kernel_initializer=mask_predictor(predictor_initializer),
             name="predictor",
         )
 

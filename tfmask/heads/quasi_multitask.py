@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.initializers import mask_predictor, msra
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 
@@ -81,11 +81,10 @@ class QuasiMultitaskBranch(keras.layers.Layer):
             )
             for i in range(1, doublings + 1)
         ]
-        normal = keras.initializers.RandomNormal(stddev=0.001)
         self.predictor = ConvNorm(
             num_classes,
             1,
-            kernel_initializer=normal if predictor_initializer == "normal" else msra(),
+            kernel_initializer=mask_predictor(predictor_initializer),
             name="predictor",
         )
 

@@ -8,7 +8,7 @@ The settings of the parts stay what they are; a class switches its own parts on.
 
 import copy
 
-from tfmask.config import ModelConfig, load_config
+from tfmask.config import ModelConfig, load_config, require_complete
 from tfmask.models.build import build_model
 from tfmask.models.rcnn import GeneralizedRCNN
 
@@ -39,8 +39,13 @@ class MaskRCNN(GeneralizedRCNN):
     def from_recipe(
         cls, recipe: str, num_classes: int, precision: str = "float32"
     ) -> "MaskRCNN":
-        """`create` with the settings of a recipe; its file or name, see load_config."""
-        return cls.create(num_classes, load_config(recipe).model, precision)
+        """`create` with the settings of a recipe; its file or name, see load_config.
+
+        Raises:
+          ConfigError: there is no such recipe, or it waits for a part.
+        """
+        config = require_complete(load_config(recipe), recipe)
+        return cls.create(num_classes, config.model, precision)
 
     @staticmethod
     def switch_on(settings: ModelConfig) -> None:
