@@ -114,6 +114,44 @@ def test_group_norm_needs_channels_for_its_groups():
         resolved("model.neck.norm=gn", "model.neck.channels=80")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (("head=encoder_decoder", "pool_size=28", "channels=80"), "multiple of 32"),
+        (
+            (
+                "head=encoder_decoder",
+                "pool_size=28",
+                "encoder_decoder_form=paper",
+                "channels=64",
+            ),
+            "256 as model.neck.channels",
+        ),
+        (("scoring.enabled=true", "pool_size=12"), "masks of 24 cells"),
+        (
+            ("scoring.enabled=true", "head=encoder_decoder", "pool_size=20"),
+            "masks of 20 cells",
+        ),
+        (
+            ("scoring.enabled=true", "upsample=false", "pool_size=21"),
+            "masks of 21 cells",
+        ),
+    ],
+)
+def test_mask_heads_refuse_sizes_that_do_not_fit(overrides, expected):
+    with pytest.raises(ConfigError, match=expected):
+        resolved(*(f"model.mask.{text}" for text in overrides))
+
+
+def test_mask_scoring_takes_masks_of_other_sizes_that_fit():
+    for overrides in (
+        ("pool_size=21",),  # masks of 42
+        ("upsample=false",),
+        ("head=encoder_decoder", "pool_size=28"),
+    ):
+        resolved(*(f"model.mask.{o}" for o in ("scoring.enabled=true", *overrides)))
+
+
 def test_dict_and_back_through_json():
     config = apply_overrides(
         load_config("mask_rcnn/tensorpack_r50"),

@@ -1,5 +1,11 @@
 """Every mask head with every extension; Mask Scoring in the model."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -178,3 +184,20 @@ def test_gradient_of_the_mask_iou_reaches_the_mask_head_unless_detached(detach):
     assert (mask is None) == detach
     assert detach or np.abs(mask).max() > 0
     assert np.abs(neck).max() > 0
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])  # at 1 no mask of the first replica counts
+def test_losses_of_two_replicas_sum_to_those_of_one(count):
+    script = Path(__file__).with_name("branch_replicas.py")
+    done = subprocess.run(
+        [sys.executable, script, str(count)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found) == {"mask", "mask_quasi_half", "boundary", "mask_iou"}
+    for name, (one, two) in found.items():
+        assert one > 0 and two == pytest.approx(one, rel=1e-5), name

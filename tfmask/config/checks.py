@@ -1,5 +1,6 @@
 """Checks of a whole configuration: ranges, and settings that must agree."""
 
+from tfmask.config.mask_schema import MASK_IOU_POOL
 from tfmask.config.schema import Config, ConfigError, LossWeightConfig
 
 # Allowed words of the settings that are one of a few.
@@ -166,6 +167,26 @@ def _check_mask_branch(mask, channels: int) -> None:
             f"model.mask.pool_size={mask.pool_size} with head=encoder_decoder: "
             "expected a multiple of 4, because the head halves it twice; the paper's "
             "is 28"
+        )
+    if mask.head == "encoder_decoder" and mask.channels % 32:
+        raise ConfigError(
+            f"model.mask.channels={mask.channels} with head=encoder_decoder: expected "
+            "a multiple of 32, the groups of its normalisation"
+        )
+    paper = mask.head == "encoder_decoder" and mask.encoder_decoder_form == "paper"
+    if paper and mask.channels != channels:
+        raise ConfigError(
+            f"model.mask.channels={mask.channels} with encoder_decoder_form=paper: "
+            f"expected {channels} as model.neck.channels, since that form adds the roi "
+            "feature to the decoder's; the form released joins them"
+        )
+    doubled = mask.upsample and mask.head != "encoder_decoder"
+    side = mask.pool_size * (2 if doubled else 1)
+    if mask.scoring.enabled and side % MASK_IOU_POOL:
+        raise ConfigError(
+            f"model.mask.pool_size={mask.pool_size} with scoring.enabled=True: masks "
+            f"of {side} cells a side; expected a multiple of {MASK_IOU_POOL}, the size "
+            "of the MaskIoU head's feature"
         )
     sides = (mask.pool_size, 2 * mask.pool_size)
     if mask.head == "boundary_preserving" and mask.boundary.pool_size not in sides:

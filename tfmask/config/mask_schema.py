@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+# Bins a side of the MaskIoU head's feature, whatever the mask head pools.
+MASK_IOU_POOL = 14
+
 
 @dataclass(kw_only=True)
 class BoundaryConfig:

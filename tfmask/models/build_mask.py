@@ -2,6 +2,7 @@
 
 import keras
 
+from tfmask.config.mask_schema import MASK_IOU_POOL
 from tfmask.heads.boundary_preserving_head import BoundaryPreservingMaskHead
 from tfmask.heads.boundary_refinement import BoundaryRefinement
 from tfmask.heads.contextual_fusion import ContextualFusion
@@ -13,9 +14,6 @@ from tfmask.heads.quasi_multitask import QuasiMultitaskBranch
 from tfmask.heads.sobel_boundary import SobelBoundaryHead
 from tfmask.layers.roi_pooling import MultilevelRoIAlign
 from tfmask.models.mask_branch import MaskBranch
-
-# Bins a side of the MaskIoU head's feature, whatever the mask head pools.
-_MASK_IOU_POOL = 14
 
 
 def make_pool(settings, size: int, levels, name: str, pool_class=MultilevelRoIAlign):
@@ -126,16 +124,16 @@ def make_mask_branch(settings) -> MaskBranch:
     if part.scoring.enabled:
         scoring = MaskIoUHead(
             classes,
-            _MASK_IOU_POOL,
+            MASK_IOU_POOL,
             channels=part.channels,
             fc_units=settings.box.fc_units,
             background_row=part.background_channel,
             name="mask_iou_head",
         )
-        if part.pool_size != _MASK_IOU_POOL:
+        if part.pool_size != MASK_IOU_POOL:
             levels = head.roi_specs["mask"].levels
             pools["mask_iou"] = make_pool(
-                settings, _MASK_IOU_POOL, levels, "mask_iou_pool"
+                settings, MASK_IOU_POOL, levels, "mask_iou_pool"
             )
     return MaskBranch(
         head,
@@ -191,5 +189,5 @@ def build_mask_branch(branch: MaskBranch, settings) -> None:
     if branch.sobel is not None:
         branch.sobel.build((None, out, out))
     if branch.scoring is not None:
-        feature = (None, _MASK_IOU_POOL, _MASK_IOU_POOL, channels)
+        feature = (None, MASK_IOU_POOL, MASK_IOU_POOL, channels)
         branch.scoring.build([feature, (None, out, out)])
