@@ -1,13 +1,14 @@
 """Trains and evaluates every row of the ablation tables on generated, huddled shapes.
 
-    python benchmarks/ablation.py                       both tables: runs, then prints
+    python benchmarks/ablation.py                       both tables: all of it
     python benchmarks/ablation.py --table refinement    one table
-    python benchmarks/ablation.py --time                step and inference time ratios
+    python benchmarks/ablation.py --time                the time ratios alone, anew
     python benchmarks/ablation.py --print               what there is so far
 
 Every run is a `tfmask train` of its own in `--output/ROW-SEED`. A run that is there is
 not repeated, and one that was stopped goes on where it stopped. Runs that share a
-machine take one core each (`--workers`).
+machine take one core each (`--workers`). When all are there, step and inference times
+are measured, all rows in turns.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tfmask.data.synthetic import write_dataset
 from tfmask.files import write_atomically
 
 TRAIN_IMAGES, VAL_IMAGES = 1200, 200
+TIMING = "timing.json"
 METRICS = {
     "mask_branch": ("mask/AP", "mask/AP75", "boundary/AP", "mask/AP_crowded"),
     "refinement": ("box/AP", "mask/AP", "mask/AP75", "mask/AP_crowded"),
@@ -122,10 +124,22 @@ def spread(values: list[float]) -> str:
     return f"{100 * statistics.mean(values):.1f} ± {100 * half:.1f}"
 
 
+def read_timing(output: Path) -> dict[str, dict[str, float]]:
+    path = output / TIMING
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def time_all(tables, output: Path, rounds: int) -> None:
+    """Times the rows of the tables, and keeps what is known of others."""
+    rows = list(dict.fromkeys(r for name in tables for r in TABLES[name][0]))
+    found = read_timing(output) | time_rows(rows, rounds)
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / TIMING, json.dumps(found, indent=1).encode())
+
+
 def print_table(name: str, output: Path) -> None:
     rows, seeds = TABLES[name]
-    timing_path = output / "timing.json"
-    timing = json.loads(timing_path.read_text()) if timing_path.exists() else {}
+    timing = read_timing(output)
     heads = [*METRICS[name], "runs", "step time", "inference time"]
     print(f"| {name} | " + " | ".join(heads) + " |")
     print("|---" * (len(heads) + 1) + "|")
@@ -149,22 +163,19 @@ def main() -> int:
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="runs at a time"
     )
-    parser.add_argument("--time", action="store_true", help="measure the time ratios")
-    parser.add_argument("--rounds", type=int, default=7, help="of --time")
+    parser.add_argument("--time", action="store_true", help="measure the times alone")
+    parser.add_argument("--rounds", type=int, default=7, help="of the times")
     parser.add_argument("--print", action="store_true", help="print the tables alone")
     options = parser.parse_args()
     tables = [options.table] if options.table else list(TABLES)
     failed = 0
-    if options.time:
-        rows = list(dict.fromkeys(r for name in tables for r in TABLES[name][0]))
-        found = time_rows(rows, options.rounds)
-        options.output.mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            options.output / "timing.json", json.dumps(found, indent=1).encode()
-        )
-    elif not options.print:
+    if not (options.time or options.print):
         write_data(options.output / "data")
         failed = train_all(tables, options.output, options.steps, options.workers)
+    known = read_timing(options.output)
+    missing = any(row not in known for name in tables for row in TABLES[name][0])
+    if options.time or (missing and not options.print):
+        time_all(tables, options.output, options.rounds)
     for name in tables:
         print_table(name, options.output)
     return 1 if failed else 0
