@@ -174,7 +174,7 @@ def main() -> int:
         failed = train_all(tables, options.output, options.steps, options.workers)
     known = read_timing(options.output)
     missing = any(row not in known for name in tables for row in TABLES[name][0])
-    if options.time or (missing and not options.print):
+    if options.time or (missing and not options.print and not failed):
         time_all(tables, options.output, options.rounds)
     for name in tables:
         print_table(name, options.output)

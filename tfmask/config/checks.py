@@ -162,24 +162,8 @@ def validate(config: Config) -> Config:
 
 def _check_mask_branch(mask, channels: int) -> None:
     """Settings of the mask branch that must agree."""
-    if mask.head == "encoder_decoder" and mask.pool_size % 4:
-        raise ConfigError(
-            f"model.mask.pool_size={mask.pool_size} with head=encoder_decoder: "
-            "expected a multiple of 4, because the head halves it twice; the paper's "
-            "is 28"
-        )
-    if mask.head == "encoder_decoder" and mask.channels % 32:
-        raise ConfigError(
-            f"model.mask.channels={mask.channels} with head=encoder_decoder: expected "
-            "a multiple of 32, the groups of its normalisation"
-        )
-    paper = mask.head == "encoder_decoder" and mask.encoder_decoder_form == "paper"
-    if paper and mask.channels != channels:
-        raise ConfigError(
-            f"model.mask.channels={mask.channels} with encoder_decoder_form=paper: "
-            f"expected {channels} as model.neck.channels, since that form adds the roi "
-            "feature to the decoder's; the form released joins them"
-        )
+    if mask.head == "encoder_decoder":
+        _check_encoder_decoder(mask, channels)
     doubled = mask.upsample and mask.head != "encoder_decoder"
     side = mask.pool_size * (2 if doubled else 1)
     if mask.scoring.enabled and side % MASK_IOU_POOL:
@@ -220,4 +204,24 @@ def _check_mask_branch(mask, channels: int) -> None:
     if not levels or not set(levels) <= {"p2", "p3", "p4", "p5"}:
         raise ConfigError(
             f"model.mask.boundary.levels={levels}: expected some of p2, p3, p4, p5"
+        )
+
+
+def _check_encoder_decoder(mask, channels: int) -> None:
+    if mask.pool_size % 4:
+        raise ConfigError(
+            f"model.mask.pool_size={mask.pool_size} with head=encoder_decoder: "
+            "expected a multiple of 4, because the head halves it twice; the paper's "
+            "is 28"
+        )
+    if mask.channels % 32:
+        raise ConfigError(
+            f"model.mask.channels={mask.channels} with head=encoder_decoder: expected "
+            "a multiple of 32, the groups of its normalisation"
+        )
+    if mask.encoder_decoder_form == "paper" and mask.channels != channels:
+        raise ConfigError(
+            f"model.mask.channels={mask.channels} with encoder_decoder_form=paper: "
+            f"expected {channels} as model.neck.channels, since that form adds the roi "
+            "feature to the decoder's; the form released joins them"
         )
