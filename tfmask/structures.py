@@ -32,6 +32,15 @@ class Proposals(NamedTuple):
     valid: Any  # [B, N] bool
 
 
+class AnchorSamples(NamedTuple):
+    """Anchors chosen to train the RPN, of all levels counted one after another."""
+
+    index: Any  # [B, S] int32
+    is_fg: Any  # [B, S] bool
+    wanted: Any  # [B, S, 4] float32, the deltas to their instances; of foreground alone
+    valid: Any  # [B, S] bool
+
+
 class RoISamples(NamedTuple):
     """Rois chosen for training, with the instance that each one is matched to."""
 

@@ -54,6 +54,54 @@ def test_rpn_outputs_are_ordered_cell_by_cell():
     )
 
 
+# Levels down to one cell, and one side of one cell: every border and corner.
+SIDES = [(5, 4), (3, 2), (1, 3), (1, 1)]
+CELLS = sum(height * width for height, width in SIDES)
+
+
+def rpn_head_and_levels():
+    layer = RPNHead(3, 8)
+    levels = [tf.constant(normal(2, *side, 16)) for side in SIDES]
+    layer.build([level.shape for level in levels])
+    for weight in layer.trainable_variables:
+        weight.assign(0.3 * normal(*weight.shape))
+    return layer, levels
+
+
+def rpn_outputs_by_call(layer, levels, index):
+    logits, deltas = (tf.concat(values, axis=1) for values in layer(levels))
+    return (
+        tf.gather(logits, index, batch_dims=1),
+        tf.gather(deltas, index, batch_dims=1),
+    )
+
+
+def test_rpn_outputs_of_chosen_anchors_are_those_of_the_call():
+    layer, levels = rpn_head_and_levels()
+    every = np.stack([RNG.permutation(3 * CELLS) for _ in range(2)]).astype(np.int32)
+    for index in (every, every[:, :1]):
+        wanted = rpn_outputs_by_call(layer, levels, index)
+        for one, other in zip(layer.at(levels, index), wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_rpn_gradients_of_chosen_anchors_are_those_of_the_call():
+    layer, levels = rpn_head_and_levels()
+    # Neighbours share cells, and anchors a cell: their gradients add up.
+    index = RNG.integers(0, 3 * CELLS, size=(2, 40), dtype=np.int32)
+    weights = normal(2, 40), normal(2, 40, 4)
+    gradients = []
+    for outputs in (layer.at, lambda *args: rpn_outputs_by_call(layer, *args)):
+        with tf.GradientTape() as tape:
+            tape.watch(levels)
+            logits, deltas = outputs(levels, index)
+            loss = tf.reduce_sum(logits * weights[0])
+            loss += tf.reduce_sum(deltas * weights[1])
+        gradients.append(tape.gradient(loss, [*levels, *layer.trainable_variables]))
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("agnostic,rows", [(False, 5), (True, 1)])
 @pytest.mark.parametrize("lead", [(6,), (2, 3)])
 def test_box_head_takes_any_leading_shape(lead, agnostic, rows):

@@ -29,6 +29,18 @@ def test_padding_is_symmetric(kernel, strides):
     np.testing.assert_allclose(layer(X), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_bordered_input_gets_no_border(kernel, strides):
+    layer = ConvNorm(4, kernel, strides=strides)
+    layer.build((None, None, None, 32))
+    pad = (kernel - 1) // 2
+    padded = np.pad(X, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+    np.testing.assert_allclose(
+        layer(padded, bordered=True), layer(X), rtol=1e-3, atol=1e-4
+    )
+
+
 def test_folded_frozen_norm_equals_the_separate_one():
     layer = ConvNorm(16, norm="frozen_bn", train_affine=True)
     layer.build((None, None, None, 32))

@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
 
+# Cells on each side that the 3x3 convolution sees.
+_REACH = 1
+
 
 @keras.saving.register_keras_serializable(package="tfmask")
 class RPNHead(keras.layers.Layer):
@@ -55,6 +58,35 @@ class RPNHead(keras.layers.Layer):
             deltas.append(tf.reshape(level_deltas, [batch, -1, 4]))  # [B, H*W*A, 4]
         return logits, deltas
 
+    def at(self, inputs, index):
+        """What `call` says of chosen anchors, computed from their cells alone.
+
+        The loss of an RPN reads a few hundred anchors. Through `call` its gradient runs
+        over every cell of every level, nearly all of it zero; here only over the cells
+        that were chosen.
+
+        Args:
+          inputs: as of `call`: list of `[B, H, W, C]`.
+          index: `[B, S]` int32 into the anchors of all levels, one level after another.
+
+        Returns:
+          (logits `[B, S]`, deltas `[B, S, 4]`) float32.
+        """
+        shape = tf.shape(index)
+        patches = neighbourhoods(inputs, index // self.num_anchors, _REACH)
+        side, channels = 2 * _REACH + 1, inputs[0].shape[-1]
+        x = tf.reshape(patches, [-1, side, side, channels])
+        x = self.conv(x, bordered=True)  # [B*S, 1, 1, channels]
+        logits = tf.cast(self.objectness(x), tf.float32)
+        deltas = tf.cast(self.deltas(x), tf.float32)
+        logits = tf.reshape(logits, [*tf.unstack(shape), self.num_anchors])
+        deltas = tf.reshape(deltas, [*tf.unstack(shape), self.num_anchors, 4])
+        anchor = index % self.num_anchors
+        return (
+            tf.gather(logits, anchor, batch_dims=2),
+            tf.gather(deltas, anchor, batch_dims=2),
+        )
+
     def compute_output_shape(self, input_shape):
         counts = [
             None if None in s[1:3] else s[1] * s[2] * self.num_anchors
@@ -69,3 +101,33 @@ class RPNHead(keras.layers.Layer):
             "num_anchors": self.num_anchors,
             "channels": self.channels,
         }
+
+
+def neighbourhoods(levels, index, reach):
+    """Chosen cells of a pyramid with the cells around them.
+
+    Args:
+      levels: list of `[B, H, W, C]`.
+      index: `[B, S]` int32 into the cells of all levels, row by row, one level after
+        another.
+      reach: cells on each side, R.
+
+    Returns:
+      `[B, S, 2R + 1, 2R + 1, C]`, zero outside of the level.
+    """
+    steps = tf.range(-reach, reach + 1)
+    found, start = 0.0, 0
+    for level in levels:
+        height, width = tf.unstack(tf.shape(level)[1:3])
+        local = (index - start)[..., None, None]
+        rows = local // width + steps[:, None]  # [B, S, 2R + 1, 1]
+        columns = local % width + steps  # [B, S, 1, 2R + 1]
+        inside = (local >= 0) & (local < height * width)
+        inside &= (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        # A cell of another level reads some cell here, and counts nothing.
+        place = tf.where(inside, rows * width + columns, 0)
+        flat = tf.reshape(level, [-1, height * width, level.shape[-1]])
+        cells = tf.gather(flat, place, batch_dims=1)
+        found += tf.where(inside[..., None], cells, tf.zeros([], cells.dtype))
+        start += height * width
+    return found

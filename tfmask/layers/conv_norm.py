@@ -49,7 +49,8 @@ class ConvNorm(keras.layers.Layer):
       kernel_initializer: any Keras initializer.
 
     Call input: `[B, H, W, C]` floating. Returns `[B, ceil(H/s), ceil(W/s), filters]` in
-    the layer's compute type.
+    the layer's compute type. With `bordered=True` the input has its border already, and
+    none is added: (k - 1) / 2 cells on each side that do not count as cells.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class ConvNorm(keras.layers.Layer):
             self.norm.build((None, None, None, self.filters))
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, bordered=False):
         kernel, shift = tf.cast(self.kernel, tf.float32), None
         if self.bias is not None:
             shift = tf.cast(self.bias, tf.float32)
@@ -104,20 +105,20 @@ class ConvNorm(keras.layers.Layer):
             scale, offset = self.norm.scale_and_offset()
             kernel = kernel * scale
             shift = offset if shift is None else shift * scale + offset
-        x = self._convolve(tf.cast(inputs, self.compute_dtype), kernel)
+        x = self._convolve(tf.cast(inputs, self.compute_dtype), kernel, bordered)
         if shift is not None:
             x = tf.nn.bias_add(x, tf.cast(shift, x.dtype))
         if self.norm is not None and not folded:
             x = tf.cast(self.norm(x, training=training), x.dtype)
         return tf.nn.relu(x) if self.activation == "relu" else x
 
-    def _convolve(self, x, kernel):
-        strides, pad = self.strides, (self.kernel_size - 1) // 2
+    def _convolve(self, x, kernel, bordered):
+        strides, pad = self.strides, 0 if bordered else (self.kernel_size - 1) // 2
         padding = "VALID" if pad == 0 or strides > 1 else "SAME"
         if pad and strides > 1:
             # Padded apart: oneDNN has no filter gradient for explicit padding.
             x = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-        elif strides > 1:
+        elif strides > 1 and self.kernel_size == 1:
             # The same cells, chosen first: with few channels the filter gradient of a
             # strided 1x1 convolution corrupts memory in the CPU builds of TensorFlow.
             x, strides = x[:, ::strides, ::strides], 1

@@ -8,7 +8,7 @@ from tfmask.ops import boxes as box_ops
 from tfmask.ops import sampling
 from tfmask.ops.distribute import cross_replica_sum
 from tfmask.ops.nms import ABSENT, nms
-from tfmask.structures import Proposals
+from tfmask.structures import AnchorSamples, Proposals
 
 # The RPN regresses unweighted deltas in every lineage.
 RPN_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
@@ -113,21 +113,20 @@ class ProposalGenerator:
         scores = tf.where(present, tf.gather(scores, kept), 2 * ABSENT)
         return tf.gather(boxes, kept), scores
 
-    def losses(self, logits, deltas, anchors, targets, image_sizes, seeds) -> dict:
-        """Objectness and box loss of sampled anchors (Faster R-CNN Eq. 1).
+    def draw(self, anchors, targets, image_sizes, seeds) -> AnchorSamples:
+        """Draws the anchors that train the RPN (Faster R-CNN sec. 3.1.3).
 
         Args:
-          logits, deltas, anchors: as in `propose`.
+          anchors: one `[A_l, 4]` a level.
           targets: structures.Targets.
           image_sizes: `[B, 2]` int32.
           seeds: `[B, 2]` int64, one seed pair an image.
 
         Returns:
-          `rpn_objectness` and `rpn_box`: scalars, divided by the count of all replicas.
+          AnchorSamples, S = the smaller of rpn.batch and the number of anchors.
         """
         rpn = self.rpn
         anchors = tf.concat(anchors, axis=0)  # [A, 4]
-        logits, deltas = tf.concat(logits, axis=1), tf.concat(deltas, axis=1)
 
         def one_image(args):
             boxes, crowd, valid, size, seed = args
@@ -137,9 +136,9 @@ class ProposalGenerator:
             )
             matched = tf.gather(boxes, tf.gather(index, chosen))
             wanted = box_ops.encode(matched, tf.gather(anchors, chosen), RPN_WEIGHTS)
-            return chosen, is_fg, used, wanted
+            return AnchorSamples(chosen, is_fg, wanted, used)
 
-        chosen, is_fg, used, wanted = tf.map_fn(
+        return tf.map_fn(
             one_image,
             (
                 targets.boxes,
@@ -148,17 +147,29 @@ class ProposalGenerator:
                 image_sizes,
                 seeds + [0, _SALT],
             ),
-            fn_output_signature=(tf.int32, tf.bool, tf.bool, tf.float32),
+            fn_output_signature=AnchorSamples(tf.int32, tf.bool, tf.float32, tf.bool),
             parallel_iterations=1,  # one [A, G] table of overlaps at a time
         )
-        logits = tf.gather(logits, chosen, batch_dims=1)  # [B, S]
-        deltas = tf.gather(deltas, chosen, batch_dims=1)  # [B, S, 4]
+
+    def losses(self, samples: AnchorSamples, logits, deltas) -> dict:
+        """Objectness and box loss of drawn anchors (Faster R-CNN Eq. 1).
+
+        Args:
+          samples: of `draw`.
+          logits: `[B, S]` float32, of these anchors.
+          deltas: `[B, S, 4]` float32, of these anchors.
+
+        Returns:
+          `rpn_objectness` and `rpn_box`: scalars, divided by the count of all replicas.
+        """
+        rpn = self.rpn
+        is_fg, used = samples.is_fg, samples.valid
         images = cross_replica_sum(tf.cast(tf.shape(logits)[0], tf.float32))
         sampled = cross_replica_sum(tf.reduce_sum(tf.cast(used, tf.float32)))
         count = images * rpn.batch if rpn.normalizer == "batch" else sampled
         count = tf.maximum(count, 1.0)
         objectness = losses.objectness_sum(logits, is_fg, used)
-        box = losses.box_sum(deltas, wanted, is_fg, rpn.smooth_l1_beta)
+        box = losses.box_sum(deltas, samples.wanted, is_fg, rpn.smooth_l1_beta)
         return {"rpn_objectness": objectness / count, "rpn_box": box / count}
 
     def _label(self, anchors, boxes, crowd, valid, image_size):

@@ -32,7 +32,8 @@ class GeneralizedRCNN(keras.Model):
     Args:
       backbone: layer `[B, H, W, 3] -> {"c2".."c5"}`.
       neck: layer `{"c2".."c5"} -> {"p2".."p6"}`.
-      rpn_head: layer, list of levels -> (logits, deltas) a level.
+      rpn_head: layer, list of levels -> (logits, deltas) a level, and the same of
+        chosen anchors by `at`: see heads.rpn_head.RPNHead.
       box_pool: layers.roi_pooling.MultilevelRoIAlign for the box head.
       box_head: layer `[..., 7, 7, C] -> (class logits, deltas)`.
       mask_branch: models.mask_branch.MaskBranch.
@@ -107,12 +108,13 @@ class GeneralizedRCNN(keras.Model):
             return self.detect(features, proposals, sizes)
         targets = Targets(*(inputs[name] for name in Targets._fields))
         seeds = self.seeds(inputs["stream_index"])
+        drawn = self.proposer.draw(anchors, targets, sizes, seeds)
         samples = sample_rois(proposals, targets, self.settings.roi, seeds)
         rois = pack(samples.valid)
         boxes = self.run_box_head(features, samples.boxes, rois)
         mask_rois = self.training_mask_rois(samples, rois, boxes[1])
         outputs = {
-            "rpn": (logits, deltas, anchors),
+            "rpn": (drawn, *self.rpn_head.at(pyramid, drawn.index)),
             "samples": samples,
             "boxes": boxes,
             "mask_rois": mask_rois,
@@ -136,10 +138,7 @@ class GeneralizedRCNN(keras.Model):
           terms, sum gradients over replicas, divide by nothing.
         """
         targets = Targets(*(batch[name] for name in Targets._fields))
-        seeds = self.seeds(batch["stream_index"])
-        terms = self.proposer.losses(
-            *outputs["rpn"], targets, batch["image_sizes"], seeds
-        )
+        terms = self.proposer.losses(*outputs["rpn"])
         samples: RoISamples = outputs["samples"]
         rois = pack(samples.valid)
         matched = tf.gather(targets.boxes, samples.matches, batch_dims=1)
