@@ -5,9 +5,6 @@ import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
 
-# Cells on each side that the 3x3 convolution sees.
-_REACH = 1
-
 
 @keras.saving.register_keras_serializable(package="tfmask")
 class RPNHead(keras.layers.Layer):
@@ -72,15 +69,14 @@ class RPNHead(keras.layers.Layer):
         Returns:
           (logits `[B, S]`, deltas `[B, S, 4]`) float32.
         """
-        shape = tf.shape(index)
-        patches = neighbourhoods(inputs, index // self.num_anchors, _REACH)
-        side, channels = 2 * _REACH + 1, inputs[0].shape[-1]
-        x = tf.reshape(patches, [-1, side, side, channels])
+        lead, side = tf.unstack(tf.shape(index)), self.conv.kernel_size
+        patches = neighbourhoods(inputs, index // self.num_anchors, side // 2)
+        x = tf.reshape(patches, [-1, side, side, inputs[0].shape[-1]])
         x = self.conv(x, bordered=True)  # [B*S, 1, 1, channels]
         logits = tf.cast(self.objectness(x), tf.float32)
         deltas = tf.cast(self.deltas(x), tf.float32)
-        logits = tf.reshape(logits, [*tf.unstack(shape), self.num_anchors])
-        deltas = tf.reshape(deltas, [*tf.unstack(shape), self.num_anchors, 4])
+        logits = tf.reshape(logits, [*lead, self.num_anchors])
+        deltas = tf.reshape(deltas, [*lead, self.num_anchors, 4])
         anchor = index % self.num_anchors
         return (
             tf.gather(logits, anchor, batch_dims=2),
