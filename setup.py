@@ -12,12 +12,6 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (ROOT / "tfmask" / "__init__.py").read_text(), re.M
 ).group(1)
 
-# The recipes lie in configs/ at the top of a checkout and are installed as the package
-# tfmask.configs.
-RECIPES = ["tfmask.configs"] + [
-    f"tfmask.configs.{name}" for name in find_packages("configs")
-]
-
 # The compiled ops are built where the building Python has TensorFlow and there is a
 # compiler; without them tfmask uses stock TensorFlow ops.
 BUILD = ROOT / "custom_ops" / "build.py"
@@ -36,7 +30,7 @@ class PlatformDistribution(Distribution):
 setup(
     name="tfmask",
     distclass=PlatformDistribution,
-    package_data={"tfmask": ["_lib/*.so"]},
+    package_data={"tfmask": ["_lib/*.so", "py.typed"]},
     version=VERSION,
     description="Instance segmentation for TensorFlow and Keras",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
@@ -44,9 +38,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=find_packages(include=["tfmask", "tfmask.*"], exclude=["tfmask.configs*"])
-    + RECIPES,
-    package_dir={"tfmask.configs": "configs"},
+    # The recipes lie in configs/ at the top of a checkout; the link
+    # tfmask/configs makes them the package tfmask.configs.
+    packages=find_packages(include=["tfmask", "tfmask.*"]),
     entry_points={"console_scripts": ["tfmask = tfmask.cli:main"]},
     # Both TensorFlow lines fit: 2.15.1 with Keras 2.15, and up to 2.21 with Keras 3.
     # The headless OpenCV needs no display libraries; it must not be installed beside

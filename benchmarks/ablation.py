@@ -25,7 +25,7 @@ from ablation_rows import TABLES, make_config
 from ablation_timing import time_rows
 
 from tfmask.config import to_dict
-from tfmask.data.synthetic import write_dataset
+from tfmask.data.synthetic.generate import write_dataset
 from tfmask.files import write_atomically
 
 TRAIN_IMAGES, VAL_IMAGES = 1200, 200

@@ -22,7 +22,9 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from tfmask.config import DataConfig  # noqa: E402
-from tfmask.data import coco, images, pipeline, transforms  # noqa: E402
+from tfmask.data import pipeline, transforms  # noqa: E402
+from tfmask.data.coco import reader as coco
+from tfmask.data.images import read as images
 
 INSTANCES = 8
 

@@ -1,6 +1,6 @@
 """Ways to spoil the annotations of `tests/data/conftest.py`, and what must be said."""
 
-from tfmask.data.errors import ERROR, WARNING
+from tfmask.data.problems import ERROR, WARNING
 
 NAN, INF = float("nan"), float("inf")
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tfmask import errors
 from tfmask.cli import main, parser
 from tfmask.cli.settings import read_config
-from tfmask.config import ConfigError, load_config, to_dict
-from tfmask.data.errors import DataError
-from tfmask.data.synthetic import CLASSES, write_dataset
-from tfmask.training import errors, trainer
+from tfmask.config import load_config, to_dict
+from tfmask.data.synthetic.generate import CLASSES, write_dataset
+from tfmask.errors import ConfigError, DataError
+from tfmask.training import trainer
 
 RECIPE = "demo/shapes"
 

@@ -8,7 +8,7 @@ import pytest
 from tfmask.cli import main
 from tfmask.cli.settings import read_config
 from tfmask.config import to_dict
-from tfmask.data.synthetic import CATEGORY_IDS, CLASSES, write_dataset
+from tfmask.data.synthetic.generate import CATEGORY_IDS, CLASSES, write_dataset
 from tfmask.structures import ClassMap
 
 RECIPE = "demo/shapes"
@@ -31,7 +31,7 @@ SMALL = [
 def weights(tmp_path_factory):
     """A weight file of a tiny random model that knows the classes of the shapes."""
     from tfmask.models.build import build_model
-    from tfmask.training import weight_files
+    from tfmask.weights import files as weight_files
 
     config = read_config(RECIPE, [*SMALL, f"model.num_classes={len(CLASSES)}"])
     path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
@@ -123,7 +123,7 @@ def test_predict_says_when_the_model_has_no_boundaries_to_show(
 
 def test_predict_shows_boundaries(tmp_path, capsys):
     from tfmask.models.build import build_model
-    from tfmask.training import weight_files
+    from tfmask.weights import files as weight_files
 
     settings = [*SMALL, "model.mask.head=boundary_preserving"]
     config = read_config(RECIPE, [*settings, f"model.num_classes={len(CLASSES)}"])

@@ -4,7 +4,6 @@ import pytest
 
 from tfmask.config import (
     Config,
-    ConfigError,
     apply_overrides,
     describe,
     from_dict,
@@ -14,6 +13,7 @@ from tfmask.config import (
     to_dict,
     validate,
 )
+from tfmask.errors import ConfigError
 
 RECIPE = "from tfmask.config import Config\ndef config():\n    return Config()\n"
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from tfmask.cli import demo
-from tfmask.data.errors import DataError
+from tfmask.errors import DataError
 
 
 def test_folder_of_someone_else_is_left_alone(tmp_path):

@@ -22,11 +22,12 @@ def wheel(tmp_path_factory):
     )
     if listed.returncode:
         pytest.skip("not a git checkout")
-    names = [n for n in listed.stdout.splitlines() if n.endswith(".py")]
+    names = [n for n in listed.stdout.splitlines() if n.endswith((".py", ".typed"))]
     for name in [*names, "setup.py", "pyproject.toml", "README.md", "LICENSE"]:
         target = folder / "source" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((ROOT / name).read_bytes())
+    (folder / "source" / "tfmask" / "configs").symlink_to("../configs")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
         + ["--no-build-isolation", "--wheel-dir", folder, folder / "source"],
@@ -41,7 +42,7 @@ def test_recipes_and_code_are_in_the_wheel_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "configs").rglob("*.py"):
         assert f"tfmask/{path.relative_to(ROOT).as_posix()}" in names
-    assert "tfmask/models/rcnn.py" in names
+    assert {"tfmask/models/rcnn.py", "tfmask/py.typed"} <= names
     assert {n.split("/")[0].split("-")[0] for n in names} == {"tfmask"}
 
 
@@ -64,6 +65,13 @@ def test_recipes_are_found_without_a_checkout(wheel, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "demo/shapes" in done.stdout
+
+
+def test_files_beside_the_package_are_not_in_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "import tfmask.setup"], cwd=tmp_path, capture_output=True
+    )
+    assert b"No module named 'tfmask.setup'" in done.stderr
 
 
 def test_lock_files_name_no_place():

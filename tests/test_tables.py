@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tfmask.config import ConfigError, format_tables, table_rows
+from tfmask.config import format_tables, table_rows
+from tfmask.errors import ConfigError
 
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 

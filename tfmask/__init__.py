@@ -1,14 +1,35 @@
 """tfmask: instance segmentation for TensorFlow and Keras.
 
-Importing this package takes no TensorFlow; the submodules that need it import it.
+Importing this package takes no TensorFlow; the public names below import what they need
+when they are first used.
 """
 
-from pathlib import Path as _Path
+import importlib as _importlib
 
 __version__ = "0.1.0"
 
-# The recipes are the package tfmask.configs. Installed, they lie inside this folder; in
-# a source checkout they stand beside it, at the top level, where a reader looks first.
-_CHECKOUT = _Path(__file__).resolve().parent.parent
-if (_CHECKOUT / "configs" / "lineages.py").is_file():
-    __path__.append(str(_CHECKOUT))
+# Public name -> module that holds it.
+_PUBLIC = {
+    "BMaskRCNN": "tfmask.models.architectures",
+    "Config": "tfmask.config",
+    "GeneralizedRCNN": "tfmask.models.rcnn",
+    "IEMaskRCNN": "tfmask.models.architectures",
+    "MRRCNN": "tfmask.models.architectures",
+    "MaskPlus": "tfmask.models.architectures",
+    "MaskRCNN": "tfmask.models.architectures",
+    "MaskScoringRCNN": "tfmask.models.architectures",
+    "Predictor": "tfmask.evaluation.predictor",
+    "TfmaskError": "tfmask.errors",
+    "load_config": "tfmask.config",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str):
+    if name in _PUBLIC:
+        return getattr(_importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'tfmask' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_PUBLIC])

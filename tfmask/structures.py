@@ -14,6 +14,13 @@ B images, G ground-truth instances, N rois, D detections, R side of a box-frame 
 from typing import Any, NamedTuple
 
 
+class FeatureSpec(NamedTuple):
+    """What a backbone or neck says of one of its feature maps, in `output_spec`."""
+
+    channels: int
+    stride: int  # pixels of the image per cell
+
+
 class Targets(NamedTuple):
     """Ground truth of a batch, padded to the largest image of the batch."""
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from tfmask.data.coco import load_dataset
-from tfmask.data.errors import DataError
+from tfmask.data.coco.reader import load_dataset
+from tfmask.errors import DataError
 
 
 def test_labels_follow_the_sorted_category_ids(content, write_set):

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tfmask.data.errors import ImageError
-from tfmask.data.images import MAX_PIXELS, image_size, read_image
+from tfmask.data.images.read import MAX_PIXELS, image_size, read_image
+from tfmask.errors import ImageError
 
 # 16 x 8 pixels, left half (200, 40, 30), right half (20, 60, 220): an Adobe CMYK JPEG
 # (stored inverted) and a palette PNG.

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tfmask.config import DataConfig
-from tfmask.data.coco import load_dataset
-from tfmask.data.errors import DataError, ImageError
+from tfmask.data.coco.reader import load_dataset
 from tfmask.data.loader import ExampleLoader
+from tfmask.errors import DataError, ImageError
 
 
 def config(**changes) -> DataConfig:

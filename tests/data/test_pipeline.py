@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfmask.config import DataConfig
 from tfmask.data import pipeline
-from tfmask.data.coco import load_dataset
-from tfmask.data.errors import DataError
+from tfmask.data.coco.reader import load_dataset
+from tfmask.errors import DataError
 
 
 def config(**changes) -> DataConfig:
@@ -200,7 +200,8 @@ def test_process_ends_while_an_iterator_is_alive(dataset):
     # An exception's traceback keeps the iterator until the interpreter is gone.
     script = f"""
         from tfmask.config import DataConfig
-        from tfmask.data import coco, pipeline
+        from tfmask.data.coco import reader as coco
+        from tfmask.data import pipeline
         dataset = coco.load_dataset({dataset.path!r})
         batches = iter(pipeline.training_dataset(dataset, DataConfig(), 2, 0))
         next(batches)

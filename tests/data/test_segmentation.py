@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from tfmask.data import segmentation as seg
-from tfmask.data.errors import SegmentationError
+from tfmask.data.coco import segmentation as seg
+from tfmask.errors import SegmentationError
 
 H, W = 37, 53
 

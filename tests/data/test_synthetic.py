@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
-from tfmask.data import coco
-from tfmask.data.synthetic import CATEGORY_IDS, draw_scene, polygons, write_dataset
-from tfmask.data.synthetic_shapes import CLASSES, coverage, outline
+from tfmask.data.coco import reader as coco
+from tfmask.data.synthetic.generate import (
+    CATEGORY_IDS,
+    draw_scene,
+    polygons,
+    write_dataset,
+)
+from tfmask.data.synthetic.shapes import CLASSES, coverage, outline
 from tfmask.data.validate import check_annotations
 
 

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from tfmask.data import segmentation as seg
-from tfmask.data.errors import SegmentationError
+from tfmask.data.coco import segmentation as seg
 from tfmask.data.transforms import (
     box_frame_mask,
     flip_boxes,
     resize_image,
     resized_shape,
 )
+from tfmask.errors import SegmentationError
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from annotation_faults import FAULTS
 
-from tfmask.data.coco import load_dataset
-from tfmask.data.errors import ERROR, DataError, Problem
+from tfmask.data.coco.reader import load_dataset
+from tfmask.data.problems import ERROR, Problem
 from tfmask.data.validate import check_annotations
+from tfmask.errors import DataError
 
 
 def check_usable(dataset) -> None:

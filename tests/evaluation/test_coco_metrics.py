@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from coco_sets import STATS, encode, make_set, reference_eval
 
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate, format_table
-from tfmask.evaluation.results import EvaluationError
 
 FIXTURE = Path(__file__).parents[1] / "data_files" / "coco_eval_fixture"
 # val2014_fake_eval_res.txt of the COCO API, in the order of STATS.

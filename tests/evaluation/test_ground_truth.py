@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from coco_sets import STATS, make_set, reference_eval
 
-from tfmask.data.coco import load_dataset
+from tfmask.data.coco.reader import load_dataset
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.ground_truth import build_ground_truth
-from tfmask.evaluation.results import EvaluationError
 
 
 def write_folder(folder, truth):

@@ -9,11 +9,10 @@ import tensorflow as tf
 from pycocotools import mask as mask_utils
 
 from tfmask.config import DataConfig
-from tfmask.data.coco import load_dataset
-from tfmask.data.errors import DataError
+from tfmask.data.coco.reader import load_dataset
+from tfmask.errors import DataError, EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.predictor import Predictor
-from tfmask.evaluation.results import EvaluationError
 from tfmask.structures import ClassMap
 
 CLASSES = ClassMap((5, 90), ("cell", "nut"))

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 from coco_sets import encode
 
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
-from tfmask.evaluation.results import (
-    EvaluationError,
-    checked_results,
-    read_results,
-    write_results,
-)
+from tfmask.evaluation.results import checked_results, read_results, write_results
 
 SIZES = {1: (8, 9), "a": (8, 9)}
 CODE = encode(np.eye(8, 9, dtype=bool))

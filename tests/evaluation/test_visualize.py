@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from coco_sets import encode
 
-from tfmask.data.coco import ImageRecord
-from tfmask.data.segmentation import RLE
+from tfmask.data.coco.reader import ImageRecord
+from tfmask.data.coco.segmentation import RLE
 from tfmask.evaluation import visualize
 from tfmask.evaluation.predictor import Prediction
 from tfmask.structures import ClassMap

@@ -36,8 +36,8 @@ from tfmask.models.box_stages import instance_targets
 from tfmask.models.build import build_model
 from tfmask.structures import Targets
 from tfmask.weights import importer
-from tfmask.weights.checkpoint_file import Source
 from tfmask.weights.convert import load_arrays
+from tfmask.weights.readers.torch_file import Source
 
 LEVELS = ("p2", "p3", "p4", "p5", "p6")
 _SIZE = (256, 352)  # of the Detectron2 cases' image

@@ -1,7 +1,7 @@
 import pytest
 from models.model_cases import small_batch, small_config
 
-from tfmask.config import ConfigError
+from tfmask.errors import ConfigError
 from tfmask.models import architectures
 from tfmask.models.counting import parameter_table
 

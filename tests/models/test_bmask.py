@@ -6,20 +6,15 @@ import pytest
 import tensorflow as tf
 from models.model_cases import losses_and_gradients, small_batch, small_model
 
-from tfmask.config import (
-    BoundaryConfig,
-    Config,
-    ConfigError,
-    MaskConfig,
-    validate,
-)
+from tfmask.config import BoundaryConfig, Config, MaskConfig, validate
 from tfmask.configs.lineages import detectron2, maskrcnn_benchmark
+from tfmask.errors import ConfigError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.models.counting import count_parameters
 from tfmask.structures import ClassMap
-from tfmask.training import weight_files
-from tfmask.training.load import load_weights
+from tfmask.weights import files as weight_files
+from tfmask.weights.load import load_weights
 
 TERMS = {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask", "boundary"}
 HEAD = "boundary_preserving"

@@ -22,11 +22,11 @@ from tfmask.config import (
     PyramidConfig,
     QuasiConfig,
 )
+from tfmask.errors import CheckpointError
 from tfmask.layers.naming import named_weights, raw_variable
 from tfmask.structures import ClassMap
-from tfmask.training import weight_files
-from tfmask.training.errors import CheckpointError
-from tfmask.training.load import load_weights
+from tfmask.weights import files as weight_files
+from tfmask.weights.load import load_weights
 
 CLASSES = ClassMap((1, 2, 3), ("a", "b", "c"))
 BRANCHES = ("quasi_half", "quasi_double")

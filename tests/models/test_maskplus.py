@@ -12,7 +12,6 @@ from models.model_cases import losses_and_gradients, small_batch, small_model
 
 from tfmask.config import (
     BoundaryRefinementConfig,
-    ConfigError,
     ContextConfig,
     LossWeightConfig,
     LossWeightPoint,
@@ -22,6 +21,7 @@ from tfmask.config import (
     TrainConfig,
 )
 from tfmask.configs.lineages import tensorpack
+from tfmask.errors import ConfigError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.models.counting import parameter_table

@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from models.model_cases import losses_and_gradients, small_batch, small_model
 
-from tfmask.config import ConfigError, ModelConfig
+from tfmask.config import ModelConfig
+from tfmask.errors import ConfigError
 from tfmask.models.build import build_model
 
 TERMS = {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask"}

@@ -4,7 +4,8 @@ import pytest
 from training.fake_model import FakeModel
 from training.fake_run import fake_config, make_loop
 
-from tfmask.config import ConfigError, LossWeightConfig, LossWeightPoint
+from tfmask.config import LossWeightConfig, LossWeightPoint
+from tfmask.errors import ConfigError
 from tfmask.training.callbacks import LossWeightSchedule
 
 BIASED = LossWeightConfig(

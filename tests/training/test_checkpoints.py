@@ -7,8 +7,8 @@ import tensorflow as tf
 from training.fake_model import FakeModel
 
 from tfmask.config import TrainConfig
+from tfmask.errors import CheckpointError
 from tfmask.training.checkpoints import Checkpoints, existing
-from tfmask.training.errors import CheckpointError
 from tfmask.training.optimizer import build_optimizer
 from tfmask.training.step import LossScale
 

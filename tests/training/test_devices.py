@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 from tfmask.training import devices
 
 ROOT = Path(__file__).parents[2]

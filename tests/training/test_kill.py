@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfmask.training import weight_files
 from tfmask.training.checkpoints import existing
+from tfmask.weights import files as weight_files
 
 SCRIPT = Path(__file__).with_name("fake_run.py")
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}

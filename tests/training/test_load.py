@@ -9,12 +9,13 @@ from training.fake_model import FakeModel
 from training.fake_run import CLASSES, weights_of
 
 from tfmask.config import TrainConfig
+from tfmask.errors import CheckpointError, ClassMapError
 from tfmask.structures import ClassMap
-from tfmask.training import load, weight_files
 from tfmask.training.checkpoints import Checkpoints
-from tfmask.training.errors import CheckpointError, ClassMapError
 from tfmask.training.optimizer import build_optimizer
 from tfmask.training.step import LossScale
+from tfmask.weights import files as weight_files
+from tfmask.weights import load
 
 OTHER = ClassMap((1, 2, 3), ("cat", "dog", "cow"))
 

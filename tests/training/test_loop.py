@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from training.fake_run import fake_config, make_loop, rising_evaluation, weights_of
 
-from tfmask.training.errors import NonFiniteLossError, RunFolderError
-from tfmask.training.load import load_weights
+from tfmask.errors import NonFiniteLossError, RunFolderError
 from tfmask.training.step import TrainStep
+from tfmask.weights.load import load_weights
 
 
 class Recorder(keras.callbacks.Callback):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from training.fake_model import FakeModel
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 from tfmask.training.optimizer import build_optimizer
 
 KERAS_2 = keras.__version__.startswith("2.")

@@ -7,12 +7,12 @@ import pytest
 from models.model_cases import small_config, small_model
 
 from tfmask.config import RefineConfig
+from tfmask.errors import CheckpointError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
-from tfmask.training import load, weight_files
-from tfmask.training.errors import CheckpointError
-from tfmask.weights import convert, importer
+from tfmask.weights import convert, importer, load
+from tfmask.weights import files as weight_files
 
 CLASSES = ClassMap((1, 2, 3), ("round", "square", "star"))
 OTHERS = ClassMap((1, 2, 3), ("cat", "dog", "cow"))

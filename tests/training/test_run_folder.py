@@ -4,8 +4,8 @@ import pytest
 from training.fake_run import CLASSES, fake_config
 
 from tfmask import config as config_module
+from tfmask.errors import RunFolderError
 from tfmask.structures import ClassMap
-from tfmask.training.errors import RunFolderError
 from tfmask.training.run_folder import RunFolder
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 from tfmask.training import schedules
 
 RUN = TrainConfig(

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from tfmask import config as config_module
-from tfmask.config import ConfigError
-from tfmask.data.errors import DataError
-from tfmask.data.synthetic import write_dataset
-from tfmask.training import checkpoints, load, trainer, weight_files
+from tfmask.data.synthetic.generate import write_dataset
+from tfmask.errors import ConfigError, DataError
+from tfmask.training import checkpoints, trainer
+from tfmask.weights import files as weight_files
+from tfmask.weights import load
 
 ROOT = Path(__file__).parents[2]
 TINY = (

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tfmask.weights.archive import read_npz
-from tfmask.weights.errors import WeightsError
+from tfmask.errors import WeightsError
+from tfmask.weights.readers.archive import read_npz
 
 
 class Trap:

@@ -7,11 +7,11 @@ from weights.public_files import manifest_shapes
 from weights.torch_files import write_zip
 
 from tfmask.configs import lineages
+from tfmask.errors import WeightsError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.weights import importer
 from tfmask.weights.convert import convert, load_into
-from tfmask.weights.errors import WeightsError
 
 HEAD = "roi_heads.mask_head."
 

@@ -12,17 +12,16 @@ from weights.public_files import CLASS_LAYERS, manifest_shapes
 
 from tfmask.config import Config, from_dict
 from tfmask.configs import lineages
-from tfmask.data.synthetic import write_dataset
+from tfmask.data.synthetic.generate import write_dataset
+from tfmask.errors import ClassMapError, WeightsError
 from tfmask.layers.naming import named_weights, raw_variable
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
-from tfmask.training.errors import ClassMapError
-from tfmask.training.load import load_weights, read_weights
 from tfmask.training.trainer import train
 from tfmask.weights import convert, importer
-from tfmask.weights.checkpoint_file import Source
 from tfmask.weights.classes import coco
-from tfmask.weights.errors import WeightsError
+from tfmask.weights.load import load_weights, read_weights
+from tfmask.weights.readers.torch_file import Source
 
 
 def small_config(num_classes=0) -> Config:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from weights.keras_files import write_keras_2, write_keras_3
 
-from tfmask.weights.errors import WeightsError
-from tfmask.weights.hdf5 import read_keras_h5
+from tfmask.errors import WeightsError
+from tfmask.weights.readers.hdf5 import read_keras_h5
 
 KERNEL = np.arange(6, dtype=np.float32).reshape(1, 1, 2, 3)
 WEIGHTS = {

@@ -6,10 +6,10 @@ from weights import public_names
 from weights.public_files import manifest_shapes, write_wrapped, write_zip
 
 from tfmask.configs import lineages
+from tfmask.errors import WeightsError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.weights import importer
-from tfmask.weights.errors import WeightsError
 
 
 def iemask_arrays():

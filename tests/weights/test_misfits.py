@@ -6,8 +6,8 @@ from weights import public_names
 from weights.public_files import manifest_shapes, model_shapes, settings_of
 
 from tfmask.configs import lineages
+from tfmask.errors import WeightsError
 from tfmask.weights import importer
-from tfmask.weights.errors import WeightsError
 
 
 def small(shapes):

@@ -16,8 +16,8 @@ from weights.torch_files import (
     write_zip,
 )
 
-from tfmask.weights.checkpoint_file import read_checkpoint
-from tfmask.weights.errors import WeightsError
+from tfmask.errors import WeightsError
+from tfmask.weights.readers.torch_file import read_checkpoint
 
 DATA = Path(__file__).parent / "data"
 ARRAYS = {

@@ -10,7 +10,7 @@ import signal
 import sys
 
 from tfmask.cli.parser import parse
-from tfmask.config import ConfigError
+from tfmask.errors import ConfigError, TfmaskError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,7 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         # the buffer has nowhere to go, and flushing it at exit would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except _explained_errors() as error:
+    # SyntaxError: of a recipe. OSError: a folder that cannot be written, a full disk.
+    except (TfmaskError, SyntaxError, OSError) as error:
         if os.environ.get("TFMASK_TRACEBACK"):
             raise
         print(f"tfmask: {error}", file=sys.stderr)
@@ -41,23 +42,3 @@ def main(argv: list[str] | None = None) -> int:
 
 def _terminate(number, frame):
     raise SystemExit(128 + number)
-
-
-def _explained_errors() -> tuple[type[Exception], ...]:
-    """The errors whose message says it all. Imported only once something has failed."""
-    from tfmask.data.errors import DataError
-    from tfmask.evaluation.results import EvaluationError
-    from tfmask.training import errors as training
-    from tfmask.weights.errors import WeightsError
-
-    return (
-        ConfigError,
-        SyntaxError,  # of a recipe
-        DataError,
-        EvaluationError,
-        WeightsError,
-        training.RunFolderError,
-        training.ClassMapError,
-        training.NonFiniteLossError,
-        OSError,  # a folder that cannot be written, a full disk, CheckpointError
-    )

@@ -10,7 +10,6 @@ from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
 from tfmask.config import (
     Config,
-    ConfigError,
     describe,
     format_tables,
     load_config,
@@ -18,6 +17,7 @@ from tfmask.config import (
     require_complete,
     table_rows,
 )
+from tfmask.errors import ConfigError
 from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
 
@@ -89,7 +89,7 @@ def evaluate(options) -> int:
             "annotations.json and images/ in it"
         )
     start_tensorflow()
-    from tfmask.data.coco import load_dataset
+    from tfmask.data.coco.reader import load_dataset
     from tfmask.evaluation import coco_metrics
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
@@ -131,7 +131,7 @@ def predict(options) -> int:
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.training.load import read_weights
+    from tfmask.weights.load import read_weights
 
     class_map = read_weights(options.load).class_map or _numbered(config)
     model = load_model(config, options.load, class_map)
@@ -152,7 +152,7 @@ def predict(options) -> int:
 
 def validate(options) -> int:
     """List all that is wrong with an annotation file, by image and annotation."""
-    from tfmask.data.errors import ERROR
+    from tfmask.data.problems import ERROR
     from tfmask.data.validate import check_annotations
 
     problems = check_annotations(options.annotations, options.images, options.exif)
@@ -232,7 +232,7 @@ def _progress(done: int, total: int) -> None:
 
 
 def _classes_of(config: Config, which: str) -> ClassMap:
-    from tfmask.data.coco import load_dataset
+    from tfmask.data.coco.reader import load_dataset
 
     return load_dataset(
         getattr(config.data, which),

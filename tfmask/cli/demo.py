@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from tfmask.cli.startup import start_tensorflow
 from tfmask.config import load_config
-from tfmask.data.errors import DataError
-from tfmask.data.synthetic import write_dataset
+from tfmask.data.synthetic.generate import write_dataset
+from tfmask.errors import DataError
 from tfmask.files import write_atomically
 
 RECIPE = "demo/shapes"
@@ -184,8 +184,8 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     start_tensorflow()
     from tfmask.cli.model import load_model
     from tfmask.cli.settings import read_config
-    from tfmask.data.coco import load_dataset
-    from tfmask.data.images import read_image
+    from tfmask.data.coco.reader import load_dataset
+    from tfmask.data.images.read import read_image
     from tfmask.evaluation import visualize
     from tfmask.evaluation.predictor import Predictor
 

@@ -3,14 +3,15 @@
 import dataclasses
 import sys
 
-from tfmask.config import Config, ConfigError
+from tfmask.config import Config
+from tfmask.errors import ConfigError
 from tfmask.structures import ClassMap
 
 
 def load_model(config: Config, path: str, class_map: ClassMap):
     """The model of the configuration with trained weights; classes must agree."""
     from tfmask.models.build import build_model
-    from tfmask.training.load import load_weights
+    from tfmask.weights.load import load_weights
 
     if config.model.num_classes not in (0, class_map.num_classes):
         raise ConfigError(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tfmask.config import (
     Config,
-    ConfigError,
     apply_overrides,
     from_dict,
     load_config,
     require_complete,
     validate,
 )
+from tfmask.errors import ConfigError
 
 
 def read_config(name: str, overrides: list[str], *, partial: bool = False) -> Config:

@@ -21,7 +21,6 @@ from tfmask.config.schema import (
     BackboneConfig,
     BoxConfig,
     Config,
-    ConfigError,
     DataConfig,
     EvalConfig,
     LossWeightConfig,
@@ -37,6 +36,7 @@ from tfmask.config.schema import (
 )
 from tfmask.config.tables import TableRow, format_tables, table_rows
 from tfmask.config.text import apply_overrides, describe, from_dict, to_dict
+from tfmask.errors import ConfigError
 
 __all__ = [
     "AnchorConfig",

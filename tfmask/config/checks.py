@@ -1,7 +1,8 @@
 """Checks of a whole configuration: ranges, and settings that must agree."""
 
 from tfmask.config.mask_schema import MASK_IOU_POOL
-from tfmask.config.schema import Config, ConfigError, LossWeightConfig
+from tfmask.config.schema import Config, LossWeightConfig
+from tfmask.errors import ConfigError
 
 # Allowed words of the settings that are one of a few.
 _CHOICES = {

@@ -5,7 +5,8 @@ import importlib
 import importlib.util
 from pathlib import Path
 
-from tfmask.config.schema import Config, ConfigError
+from tfmask.config.schema import Config
+from tfmask.errors import ConfigError
 
 
 def recipes_folder() -> Path:

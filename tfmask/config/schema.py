@@ -5,10 +5,6 @@ from dataclasses import dataclass, field
 from tfmask.config.mask_schema import MaskConfig, RefineConfig
 
 
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message says which and what is expected."""
-
-
 @dataclass(kw_only=True)
 class DataConfig:
     """Where the images are and how they are brought to the model's input."""

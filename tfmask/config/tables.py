@@ -8,7 +8,8 @@ import re
 from typing import NamedTuple
 
 from tfmask.config.recipes import load_config, recipe_names
-from tfmask.config.schema import ConfigError, PublishedRow
+from tfmask.config.schema import PublishedRow
+from tfmask.errors import ConfigError
 
 _INTRODUCTION = """\
 # Recipes and the rows they stand for

@@ -6,13 +6,8 @@ import difflib
 import math
 import typing
 
-from tfmask.config.schema import (
-    Config,
-    ConfigError,
-    LossWeightConfig,
-    LossWeightPoint,
-    PublishedRow,
-)
+from tfmask.config.schema import Config, LossWeightConfig, LossWeightPoint, PublishedRow
+from tfmask.errors import ConfigError
 
 
 def apply_overrides(config: Config, overrides: list[str]) -> Config:

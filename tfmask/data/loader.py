@@ -8,10 +8,10 @@ import numpy as np
 
 from tfmask.config import DataConfig
 from tfmask.data import transforms
-from tfmask.data.coco import CocoDataset, ImageRecord
-from tfmask.data.errors import DataError, ImageError
-from tfmask.data.images import read_image
+from tfmask.data.coco.reader import CocoDataset, ImageRecord
+from tfmask.data.images.read import read_image
 from tfmask.data.order import FLIP, SCALE, epoch_order, random_numbers
+from tfmask.errors import DataError, ImageError
 
 _GRAY = 127  # stands in for an image that cannot be read
 

@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
-from tfmask.data.coco import CocoDataset
-from tfmask.data.errors import DataError, ImageError
+from tfmask.data.coco.reader import CocoDataset
 from tfmask.data.loader import ExampleLoader
+from tfmask.errors import DataError, ImageError
 
 # name -> dtype, shape of one example
 _ENTRIES = {

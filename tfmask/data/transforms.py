@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from tfmask.data import segmentation as seg
+from tfmask.data.coco import segmentation as seg
 
 
 def resized_shape(

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from tfmask.data.annotation_checks import Fault, Instance, check_annotation
-from tfmask.data.annotation_file import AnnotationFile, open_annotations
-from tfmask.data.errors import ERROR, WARNING, DataError, ImageError, Problem
-from tfmask.data.images import MAX_PIXELS, image_size
+from tfmask.data.coco.annotation_checks import Fault, Instance, check_annotation
+from tfmask.data.coco.annotation_file import AnnotationFile, open_annotations
+from tfmask.data.images.read import MAX_PIXELS, image_size
+from tfmask.data.problems import ERROR, WARNING, Problem
+from tfmask.errors import DataError, ImageError
 
 _CROWD_SHARE = 0.2  # COCO has 1 %; tools that set iscrowd for every RLE have 100 %
 _READERS = 8  # threads that open image headers; the time is the disk's

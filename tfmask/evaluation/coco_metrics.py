@@ -8,13 +8,14 @@ the crowded instances alone.
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.ground_truth import (
     GroundTruth,
     build_ground_truth,
     silent_coco,
 )
 from tfmask.evaluation.matching import InstanceEval, crowded_ids
-from tfmask.evaluation.results import EvaluationError, checked_results
+from tfmask.evaluation.results import checked_results
 
 _AREAS = (("s", "small"), ("m", "medium"), ("l", "large"))
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from tfmask.data import images
-from tfmask.data.errors import DataError
+from tfmask.data.images import read as images
+from tfmask.errors import DataError
 from tfmask.evaluation import visualize
 from tfmask.evaluation.results import write_results
 from tfmask.files import write_atomically

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 
-from tfmask.data import segmentation
-from tfmask.evaluation.results import EvaluationError
+from tfmask.data.coco import segmentation
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.rle import checked_rle, compress
 
 
@@ -51,7 +51,7 @@ def build_ground_truth(source) -> GroundTruth:
     """Ground truth from a data set or straight from annotations.
 
     Args:
-      source: a `tfmask.data.coco.CocoDataset`, of which the records that it holds are
+      source: a `data.coco.reader.CocoDataset`, of which the records that it holds are
         taken; or the path of an annotation JSON, or its content as a dict, which must
         be wholly good. Images need not exist.
 

@@ -15,7 +15,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 from pycocotools.cocoeval import COCOeval
 
-from tfmask.data import segmentation
+from tfmask.data.coco import segmentation
 from tfmask.evaluation.rle import rle_from_crop
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.data import pipeline, transforms
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.paste import paste_masks
-from tfmask.evaluation.results import EvaluationError
 from tfmask.structures import ClassMap
 
 
@@ -144,7 +144,7 @@ class Predictor:
         """COCO results of all images of a data set; ids as in its annotation file.
 
         Args:
-          dataset: `tfmask.data.coco.CocoDataset`.
+          dataset: `tfmask.data.coco.reader.CocoDataset`.
           batch_size: at most so many images at once.
           progress: called as `progress(images done, images in all)` after each batch.
 

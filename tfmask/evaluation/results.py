@@ -12,12 +12,9 @@ import numbers
 import os
 from pathlib import Path
 
+from tfmask.errors import EvaluationError
 from tfmask.evaluation.rle import checked_rle
 from tfmask.files import write_atomically
-
-
-class EvaluationError(ValueError):
-    """Ground truth or results that cannot be evaluated, in one sentence."""
 
 
 def write_results(path: str | os.PathLike, results: list[dict]) -> None:

@@ -7,7 +7,7 @@ of 0 and 1 in turn, starting with 0, down the columns, packed into text.
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from tfmask.data import segmentation
+from tfmask.data.coco import segmentation
 
 
 def rle_from_crop(crop: np.ndarray, left: int, top: int, size) -> dict:

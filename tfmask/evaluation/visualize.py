@@ -269,7 +269,7 @@ def side_by_side(
 
 
 def draw_ground_truth(record, image: np.ndarray, class_map: ClassMap) -> np.ndarray:
-    """The annotated instances of a `tfmask.data.coco.ImageRecord` on its image."""
+    """The annotated instances of a `data.coco.reader.ImageRecord` on its image."""
     masks = [record.mask(i) for i in range(len(record.boxes))]
     return draw_instances(
         image,

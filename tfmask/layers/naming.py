@@ -7,7 +7,8 @@ def named_weights(layer: keras.layers.Layer) -> dict:
     """Every weight below a layer by its path, e.g. `backbone/res2_0/conv1/kernel`.
 
     Paths are made of layer names and the weight's own name. Keras's `variable.name` and
-    `variable.path` differ between versions; this does not.
+    `variable.path` differ between versions; this does not. Layers that only arrange
+    other layers (`Part.names_weights`) are not in the paths.
 
     Returns:
       An ordered dict of path to variable, without the name of `layer` itself.
@@ -24,7 +25,8 @@ def named_weights(layer: keras.layers.Layer) -> dict:
                 raise ValueError(f"{path}: two weights of this name; rename a sublayer")
             found[path] = variable
         for child in node._flatten_layers(include_self=False, recursive=False):
-            walk(child, f"{prefix}{child.name}/")
+            named = getattr(child, "names_weights", True)
+            walk(child, f"{prefix}{child.name}/" if named else prefix)
 
     walk(layer, "")
     return found

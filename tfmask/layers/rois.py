@@ -6,10 +6,17 @@ import tensorflow as tf
 
 
 class RoISpec(NamedTuple):
-    """What a mask head wants pooled: bins a side, and the levels to pool from."""
+    """What a head wants pooled for each roi.
 
-    size: int
-    levels: tuple[str, ...] = ("p2", "p3", "p4", "p5")
+    `levels`: names of the pyramid levels to pool from; None: all that the neck offers
+    for rois. `assign`: `by_size` pools each roi from the level that fits its size (FPN
+    Eq. 1) and gives `[M, S, S, C]`; `all` pools it from every level and gives
+    `[M, L, S, S, C]`, as adaptive feature pooling wants (PANet sec. 3.2).
+    """
+
+    size: int  # bins per side, S
+    levels: tuple[str, ...] | None = None
+    assign: str = "by_size"
 
 
 def flatten_rois(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

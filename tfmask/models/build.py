@@ -5,7 +5,8 @@ import contextlib
 import keras
 
 from tfmask.backbones.resnet import ResNet
-from tfmask.config import ConfigError, ModelConfig
+from tfmask.config import ModelConfig
+from tfmask.errors import ConfigError
 from tfmask.heads.box_head import BoxHead
 from tfmask.heads.mask_information_flow import MaskInformationFlow
 from tfmask.heads.rpn_head import RPNHead

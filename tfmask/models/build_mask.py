@@ -20,7 +20,7 @@ def make_pool(settings, size: int, levels, name: str, pool_class=MultilevelRoIAl
     """RoIAlign as the model's settings have it, plain or of another class."""
     return pool_class(
         size,
-        levels=levels,
+        levels=levels or ("p2", "p3", "p4", "p5"),
         sampling_ratio=settings.pool.sampling_ratio,
         aligned=settings.pool.aligned,
         canonical_size=settings.pool.canonical_size,

@@ -8,7 +8,8 @@ import re
 
 import keras
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 
 # Optimizers that go around another one; they get SGD with momentum.
 _WRAPPERS = ("Lookahead", "MovingAverage", "SWA")

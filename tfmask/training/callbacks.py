@@ -2,7 +2,7 @@
 
 import keras
 
-from tfmask.config import ConfigError
+from tfmask.errors import ConfigError
 from tfmask.training import schedules
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfmask.errors import CheckpointError
 from tfmask.layers.naming import named_weights, raw_variable
-from tfmask.training.errors import CheckpointError
-from tfmask.training.load import load_weights  # noqa: F401  part of this module's API
+from tfmask.weights.load import load_weights  # noqa: F401  part of this module's API
 
 
 class Checkpoints:

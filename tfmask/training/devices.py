@@ -5,7 +5,8 @@ import os
 
 import tensorflow as tf
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 
 
 def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:

@@ -67,7 +67,7 @@ class Evaluator:
 
     def _pictures(self) -> list[np.ndarray]:
         """The first images, ground truth beside prediction."""
-        from tfmask.data.images import read_image
+        from tfmask.data.images.read import read_image
         from tfmask.evaluation import visualize
 
         records = self.dataset.images[: self.config.train.tensorboard_images]

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 from tfmask.config import Config
+from tfmask.errors import NonFiniteLossError, TrainingInterrupted
 from tfmask.training.callbacks import LossWeightSchedule
 from tfmask.training.checkpoints import Checkpoints
 from tfmask.training.devices import is_cluster
-from tfmask.training.errors import NonFiniteLossError, TrainingInterrupted
 from tfmask.training.guards import StopSignals, Watchdog
 from tfmask.training.progress import Progress
 from tfmask.training.run_folder import RunFolder

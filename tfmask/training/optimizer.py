@@ -7,7 +7,8 @@ import inspect
 import keras
 import tensorflow as tf
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 from tfmask.layers.naming import named_weights, raw_variable
 from tfmask.training import addons, schedules
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tfmask import config as config_module
 from tfmask.config import Config
+from tfmask.errors import RunFolderError
 from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
-from tfmask.training import checkpoints, weight_files
-from tfmask.training.errors import RunFolderError
+from tfmask.training import checkpoints
+from tfmask.weights import files as weight_files
 
 # What may differ between a run and its continuation; all else decides the result.
 _FREE = (

@@ -1,6 +1,7 @@
 """Learning rate and loss weights as pure functions of the step."""
 
-from tfmask.config import ConfigError, TrainConfig
+from tfmask.config import TrainConfig
+from tfmask.errors import ConfigError
 
 
 def to_step(at: float, total_steps: int) -> int:

@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 
 from tfmask import config as config_module
-from tfmask.config import Config, ConfigError
-from tfmask.data import coco, pipeline
-from tfmask.data.errors import DataError
+from tfmask.config import Config
+from tfmask.data import pipeline
+from tfmask.data.coco import reader as coco
+from tfmask.errors import ConfigError, DataError
 from tfmask.models.build import build_model
 from tfmask.training import checkpoints, devices
 from tfmask.training.callbacks import loss_weight_callbacks

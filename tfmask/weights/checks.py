@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from tfmask.weights.errors import WeightsError
+from tfmask.errors import WeightsError
 from tfmask.weights.layouts import ClassAxis
 
 

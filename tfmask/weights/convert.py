@@ -4,20 +4,20 @@ import copy
 import os
 
 from tfmask.config import Config, ModelConfig, to_dict
+from tfmask.errors import WeightsError
 from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
-from tfmask.training import weight_files
-from tfmask.training.load import (
+from tfmask.weights import files as weight_files
+from tfmask.weights import importer
+from tfmask.weights.classes import describe
+from tfmask.weights.load import (
     describe_start,
     load_weights,
     read_weights,
     start_refining_heads,
 )
-from tfmask.weights import importer
-from tfmask.weights.checkpoint_file import Source
-from tfmask.weights.classes import describe
-from tfmask.weights.errors import WeightsError
+from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.report import Report
 
 

@@ -9,20 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from tfmask.config import ModelConfig
+from tfmask.errors import WeightsError
 from tfmask.structures import ClassMap
-from tfmask.weights import (
-    checks,
+from tfmask.weights import checks
+from tfmask.weights.classes import published_map, same_classes
+from tfmask.weights.dialects import (
     detectron2,
     keras_applications,
     maskrcnn_benchmark,
     tensorpack,
     torchvision,
 )
-from tfmask.weights.archive import read_npz
-from tfmask.weights.checkpoint_file import Source, read_checkpoint
-from tfmask.weights.classes import published_map, same_classes
-from tfmask.weights.errors import WeightsError
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.readers.archive import read_npz
+from tfmask.weights.readers.torch_file import Source, read_checkpoint
 from tfmask.weights.report import Report
 from tfmask.weights.rules import Dialect, Rule
 

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from tfmask.weights.errors import WeightsError
+from tfmask.errors import WeightsError
 
 # Trained weights hardly compress; what expands a hundredfold is made to fill memory.
 _MAX_RATIO = 100

@@ -5,7 +5,7 @@ import os
 import h5py
 import numpy as np
 
-from tfmask.weights.errors import WeightsError
+from tfmask.errors import WeightsError
 
 _CONVOLUTION = ("kernel", "bias")
 _NORMALISATION = ("gamma", "beta", "moving_mean", "moving_variance")

@@ -1,28 +1,9 @@
-"""What can be wrong with the data, as values (`Problem`) and as exceptions."""
+"""What can be wrong with the data, as values; as exceptions it is in tfmask.errors."""
 
 from typing import NamedTuple
 
 ERROR = "error"  # the record is left out
 WARNING = "warning"  # the record is kept
-
-
-class DataError(ValueError):
-    """Data that cannot be used. The message names the file and how to mend it.
-
-    `kind` is the same word that a `Problem` has, e.g. `file_not_json`.
-    """
-
-    def __init__(self, message: str, kind: str = "data"):
-        super().__init__(message)
-        self.kind = kind
-
-
-class ImageError(DataError):
-    """An image file that cannot be read. The message names the file."""
-
-
-class SegmentationError(DataError):
-    """A segmentation that cannot be decoded; the caller adds image and annotation."""
 
 
 class Problem(NamedTuple):

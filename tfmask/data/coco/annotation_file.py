@@ -4,7 +4,8 @@ import json
 import os
 from typing import NamedTuple
 
-from tfmask.data.errors import ERROR, WARNING, DataError, Problem
+from tfmask.data.problems import ERROR, WARNING, Problem
+from tfmask.errors import DataError
 from tfmask.structures import ClassMap
 
 

@@ -22,8 +22,8 @@ import stat
 import cv2
 import numpy as np
 
-from tfmask.data.errors import ImageError
-from tfmask.data.image_headers import ImageHeader, read_header
+from tfmask.data.images.headers import ImageHeader, read_header
+from tfmask.errors import ImageError
 
 # 100 megapixels, 300 MB decoded: above every usual camera, and small enough that one
 # file cannot exhaust the memory.

@@ -5,10 +5,10 @@ import re
 import numpy as np
 
 from tfmask.config import ModelConfig
-from tfmask.weights.checkpoint_file import Source
-from tfmask.weights.errors import WeightsError
-from tfmask.weights.hdf5 import read_keras_h5
+from tfmask.errors import WeightsError
 from tfmask.weights.layouts import SAME
+from tfmask.weights.readers.hdf5 import read_keras_h5
+from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.rules import Dialect, Rule, Trunk, norm_rules, stem_layout
 
 # Caffe's models: blue first, mean subtracted, no scale.

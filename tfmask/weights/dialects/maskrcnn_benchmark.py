@@ -1,10 +1,10 @@
 """Names of maskrcnn-benchmark's detectors, Mask Scoring R-CNN among them."""
 
 from tfmask.config import ModelConfig
-from tfmask.weights.detectron2 import MSRA, caffe2_backbone
+from tfmask.weights.dialects.detectron2 import MSRA, caffe2_backbone
+from tfmask.weights.dialects.torchvision import backbone, box_head, mask_head, rpn_head
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
 from tfmask.weights.rules import Dialect, Rule, class_layers, layer_rules
-from tfmask.weights.torchvision import backbone, box_head, mask_head, rpn_head
 
 ORIGINAL = {
     "channel_order": "bgr",

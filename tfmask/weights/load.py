@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.errors import CheckpointError, ClassMapError
 from tfmask.structures import ClassMap
-from tfmask.training import weight_files
-from tfmask.training.errors import CheckpointError, ClassMapError
+from tfmask.weights import files as weight_files
 
 # Layers of the heads whose output channels are classes.
 _CLASS_LAYERS = ("class_logits", "deltas", "predictor", "boundary_predictor")

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfmask.weights.archive import Archive
-from tfmask.weights.errors import WeightsError
-from tfmask.weights.stand_ins import Storage, StorageType
-from tfmask.weights.unpickle import load
+from tfmask.errors import WeightsError
+from tfmask.weights.readers.archive import Archive
+from tfmask.weights.readers.stand_ins import Storage, StorageType
+from tfmask.weights.readers.unpickle import load
 
 # First pickle of a .pth written before PyTorch 1.6 (and by its legacy option).
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfmask.data.errors import SegmentationError
+from tfmask.errors import SegmentationError
 
 # pycocotools walks the outline in steps of 1/5 pixel and keeps every step in memory:
 # an outline of 2e6 pixels takes about 0.2 GB.

@@ -10,8 +10,8 @@ import pickle
 import pickletools
 import struct
 
-from tfmask.weights.errors import WeightsError
-from tfmask.weights.stand_ins import table
+from tfmask.errors import WeightsError
+from tfmask.weights.readers.stand_ins import table
 
 # What a damaged stream makes the standard library's unpickler raise.
 _DAMAGE = (

@@ -8,7 +8,7 @@ import io
 import struct
 from typing import BinaryIO, NamedTuple
 
-from tfmask.data.errors import ImageError
+from tfmask.errors import ImageError
 
 FORMATS = "JPEG, PNG, BMP, TIFF or WebP"
 _ORIENTATION = 274  # EXIF and TIFF tag

@@ -8,7 +8,7 @@ result is the definition of a COCO mask.
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tfmask.data.segmentation_checks import RLE, Polygons, Segmentation, parse
+from tfmask.data.coco.segmentation_checks import RLE, Polygons, Segmentation, parse
 
 _UPSAMPLING = 5.0  # steps a pixel of pycocotools' rasteriser
 

@@ -12,10 +12,10 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
+from tfmask.errors import CheckpointError
 from tfmask.files import replacing
 from tfmask.layers.naming import named_weights
 from tfmask.structures import ClassMap
-from tfmask.training.errors import CheckpointError
 
 # State of a training run, not of the trained model.
 _NOT_SAVED = ("loss_weights/",)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from tfmask.data.synthetic_shapes import CLASSES, colour, coverage, texture
+from tfmask.data.synthetic.shapes import CLASSES, colour, coverage, texture
 
 CATEGORY_IDS = (1, 2, 9, 30)  # gaps, as in COCO itself
 _MIN_VISIBLE = 0.5  # share of an object that must stay in sight

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfmask.data import segmentation as seg
-from tfmask.data.errors import SegmentationError
+from tfmask.data.coco import segmentation as seg
+from tfmask.errors import SegmentationError
 
 
 class Instance(NamedTuple):

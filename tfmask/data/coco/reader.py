@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfmask.data import segmentation as seg
-from tfmask.data.errors import ERROR, DataError, Problem
+from tfmask.data.coco import segmentation as seg
+from tfmask.data.problems import ERROR, Problem
 from tfmask.data.validate import Examination, ImageEntry, Instance, examine
+from tfmask.errors import DataError
 from tfmask.structures import ClassMap
 
 
@@ -27,7 +28,7 @@ class ImageRecord:
     crowd: np.ndarray  # [n] bool: a region to ignore
     areas: np.ndarray  # [n] float64, pixels, as annotated
     annotation_ids: tuple  # as in the JSON; None where it has none
-    segmentations: tuple[seg.Segmentation, ...]  # see tfmask.data.segmentation
+    segmentations: tuple[seg.Segmentation, ...]  # see data.coco.segmentation
 
     def mask(self, index: int) -> np.ndarray:
         """The mask of one instance, [height, width] uint8, 0 or 1."""

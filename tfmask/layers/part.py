@@ -1,0 +1,107 @@
+"""What the layers of this package share: a configuration that is their constructor."""
+
+import dataclasses
+import functools
+import inspect
+
+import keras
+
+
+def one_of(name: str, value, known) -> None:
+    """Refuses a word that a layer does not know.
+
+    Raises:
+      ValueError: `value` is not among `known`; the message lists them.
+    """
+    if value not in known:
+        words = ", ".join(repr(word) for word in known)
+        raise ValueError(f"{name}={value!r}: expected one of {words}")
+
+
+class Part(keras.layers.Layer):
+    """A Keras layer whose configuration is the arguments of its constructor.
+
+    A subclass keeps every argument of its constructor as an attribute of the same name;
+    `get_config` and `from_config` follow from that, so that a setting is not written
+    again in either. Arguments are numbers, words, None, tuples and dicts of them, Keras
+    initializers, layers, and `Rule`s. A layer that is an argument is built by the part
+    that holds it, and sublayers get `dtype=self.dtype_policy`.
+
+    Attributes:
+      names_weights: whether the layer's name is part of the paths of the weights below
+        it, see `layers.naming`. Off in what only arranges other layers.
+    """
+
+    names_weights = True
+
+    def get_config(self):
+        own = {name: serialize(getattr(self, name)) for name in arguments(type(self))}
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config):
+        own = arguments(cls)
+        return super().from_config(
+            {k: deserialize(v) if k in own else v for k, v in config.items()}
+        )
+
+
+class Rule:
+    """Settings of a stage that has no weights: a frozen dataclass that Keras can save.
+
+    Subclasses are frozen dataclasses, registered with Keras as layers are.
+    """
+
+    def get_config(self):
+        return {
+            field.name: serialize(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: deserialize(value) for name, value in config.items()})
+
+
+@functools.cache
+def arguments(cls: type) -> tuple[str, ...]:
+    """Names of a layer class's constructor arguments, without those of Keras."""
+    names: list[str] = []
+    for base in cls.__mro__:
+        if base in (Part, keras.Model, keras.layers.Layer):
+            break
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        names += [p.name for p in parameters if p.kind != p.VAR_KEYWORD]
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break
+    return tuple(dict.fromkeys(names))
+
+
+def serialize(value):
+    """A constructor argument as plain data, for JSON."""
+    if isinstance(value, (list, tuple)):
+        return [serialize(item) for item in value]
+    if isinstance(value, dict):
+        return {key: serialize(item) for key, item in value.items()}
+    if isinstance(value, keras.initializers.Initializer):
+        return keras.initializers.serialize(value)
+    if hasattr(value, "get_config"):
+        config = keras.saving.serialize_keras_object(value)
+        # The part that holds a layer builds it. Built by itself before, it would get
+        # its weights twice.
+        config.pop("build_config", None)
+        return config
+    return value
+
+
+def deserialize(value):
+    """The inverse of `serialize`; lists become tuples."""
+    if isinstance(value, (list, tuple)):
+        return tuple(deserialize(item) for item in value)
+    if isinstance(value, dict):
+        if {"class_name", "config"} <= set(value):
+            return keras.saving.deserialize_keras_object(value)
+        return {key: deserialize(item) for key, item in value.items()}
+    return value
