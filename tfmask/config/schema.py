@@ -124,7 +124,7 @@ class PostprocessConfig:
 class ModelConfig:
     lineage: str = "detectron2"  # the code base whose choices the defaults are
     num_classes: int = 0  # 0: from the training annotations
-    weights: str = ""  # start from: .weights.h5, a run folder, or FORMAT:PATH
+    weights: str = ""  # start from: .tfmask.h5, a run folder, or FORMAT:PATH
     channel_order: str = "rgb"  # rgb | bgr, what the first convolution sees
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # R, G, B
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)

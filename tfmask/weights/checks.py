@@ -73,46 +73,58 @@ def check_leftovers(dialect, skipped, shapes, values, where):
         )
 
 
-def notes(
-    module, source, dialect, settings, constants, has_heads, skipped
-) -> list[str]:
-    """What was turned on the way, and where the model differs from the original."""
-    found = []
+def notes(source, dialect, settings, original, constants, skipped) -> list[str]:
+    """What was turned on the way, and where the model differs from the original.
+
+    Args:
+      source: the file.
+      dialect: whose names it has.
+      settings: the model's.
+      original: path of a setting -> its value in the original.
+      constants: number of weights that the file does not hold.
+      skipped: names of arrays that have no place.
+    """
+    sentences = []
     unknown = [
         name
         for name in skipped
-        if not re.fullmatch(dialect.ignored, name)
+        if not dialect.ignores(name)
         and not any(rule.path_of(name) for rule in dialect.rules)
     ]
     if unknown:
         more = ", ..." if len(unknown) > 5 else ""
-        found.append(
+        sentences.append(
             f"{len(unknown)} of the skipped arrays are no part of this architecture: "
             f"{', '.join(unknown[:5])}{more}"
         )
     if constants:
-        found.append(
+        sentences.append(
             f"{constants} statistics are not in the file, which has them in scale and "
             "offset: 0 and 1"
         )
     trunk = dialect.trunk
     if trunk and trunk.channel_order != settings.channel_order:
-        found.append(
+        sentences.append(
             f"first convolution turned from {trunk.channel_order} to "
             f"{settings.channel_order}"
         )
     if trunk and not np.allclose(trunk.pixel_std, settings.pixel_std):
-        found.append(
+        sentences.append(
             f"first convolution scaled from pixel_std {trunk.pixel_std} to "
             f"{settings.pixel_std}"
         )
-    for path, original in getattr(module, "ORIGINAL", {}).items() if has_heads else ():
-        value = settings
-        for name in path.split("."):
-            value = getattr(value, name)
-        if value != original:
-            found.append(f"model.{path}={value}, trained with {original}")
+    for path, value in original.items():
+        ours = setting(settings, path)
+        if ours != value:
+            sentences.append(f"model.{path}={ours}, trained with {value}")
     if source.extras:
         listed = ", ".join(f"{k} ({v})" for k, v in list(source.extras.items())[:12])
-        found.append(f"not weights, left out: {listed}")
-    return found
+        sentences.append(f"not weights, left out: {listed}")
+    return sentences
+
+
+def setting(settings, path: str):
+    """The setting at a dotted path; None where the part has no such setting."""
+    for name in path.split("."):
+        settings = getattr(settings, name, None)
+    return settings

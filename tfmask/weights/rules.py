@@ -11,11 +11,13 @@ another architecture adds its rules to the table of its part.
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tfmask.config import ModelConfig
 from tfmask.weights.layouts import SAME, ClassAxis, Shift, Stem
+from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER, _WORD = r"\d+", "[^/]+?"
@@ -98,6 +100,22 @@ class Dialect(NamedTuple):
     # Names without a meaning for us: counters, buffers, the ImageNet classifier.
     ignored: str = r"(?!)"
     trunk: Trunk | None = None  # None: as the configuration says
+
+    def ignores(self, name: str) -> bool:
+        """Whether a name has no meaning for us."""
+        return re.fullmatch(self.ignored, name) is not None
+
+
+class Format(NamedTuple):
+    """Weight files of one project: how they are read, and what their names mean."""
+
+    read: Callable[[str], Source]  # the arrays of a file, as they lie there
+    dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
+    # Settings in which the originals differ from other projects, by dotted path.
+    original: dict[str, Any] = {}
+    # From the arrays of a file to those that the rules are about, and back.
+    prepare: Callable[[dict], dict] = dict
+    restore: Callable[[dict], dict] = dict
 
 
 # What PyTorch calls the four vectors of a normalisation.

@@ -2,8 +2,10 @@
 
 from tfmask.config import ModelConfig
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
+from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
     class_layers,
@@ -15,7 +17,7 @@ from tfmask.weights.rules import (
 # The residual networks that MSRA released for Caffe, as Detectron repacked them.
 MSRA = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": False,
     "anchors.rounding": "none",
@@ -200,3 +202,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             MSRA,
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)

@@ -9,7 +9,7 @@ from tfmask.errors import WeightsError
 from tfmask.weights.layouts import SAME
 from tfmask.weights.readers.hdf5 import read_keras_h5
 from tfmask.weights.readers.torch_file import Source
-from tfmask.weights.rules import Dialect, Rule, Trunk, norm_rules, stem_layout
+from tfmask.weights.rules import Dialect, Format, Rule, Trunk, norm_rules, stem_layout
 
 # Caffe's models: blue first, mean subtracted, no scale.
 TRUNK = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
@@ -117,3 +117,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         Dialect("ResNet", today, ignored, TRUNK),
         Dialect("ResNet-50 of 2016", old, ignored, TRUNK),
     )
+
+
+FORMAT = Format(read, dialects, prepare=fold_biases, restore=add_biases)

@@ -4,9 +4,10 @@ from tfmask.config import ModelConfig
 from tfmask.weights.dialects.detectron2 import MSRA, caffe2_backbone
 from tfmask.weights.dialects.torchvision import backbone, box_head, mask_head, rpn_head
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
-from tfmask.weights.rules import Dialect, Rule, class_layers, layer_rules
+from tfmask.weights.readers.torch_file import read_checkpoint
+from tfmask.weights.rules import Dialect, Format, Rule, class_layers, layer_rules
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": True,
     "backbone.norm_epsilon": 0.0,
@@ -79,3 +80,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             MSRA,
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)

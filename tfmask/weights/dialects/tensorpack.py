@@ -6,8 +6,11 @@ layer of the box head has to be turned.
 
 from tfmask.config import ModelConfig
 from tfmask.weights.layouts import SAME, FlatRoI
+from tfmask.weights.readers.archive import read_npz
+from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
     class_layers,
@@ -27,7 +30,7 @@ _GROUPS = {"2": "0", "3": "1", "4": "2", "5": "3"}
 # The AlignPadding models; those without it pad like TensorFlow and have other weights.
 TRUNK = Trunk("bgr", (58.395, 57.12, 57.375), stride_in_1x1=False)
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": False,
     "anchors.rounding": "none",
@@ -37,6 +40,12 @@ ORIGINAL = {
     "box.background_row": True,
     "mask.background_channel": False,
 }
+
+
+def read(path: str) -> Source:
+    """Arrays of a `.npz`; some dumps keep TensorFlow's output number."""
+    arrays = read_npz(path)
+    return Source({k.removesuffix(":0"): v for k, v in arrays.items()}, {})
 
 
 def backbone(settings: ModelConfig) -> tuple[Rule, ...]:
@@ -111,3 +120,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
     ignored = r"global_step|learning_rate|linear/[Wb]|.*/AccumGrad|.*/Momentum"
     return (Dialect("detector or ImageNet trunk", detector, ignored, TRUNK),)
+
+
+FORMAT = Format(read, dialects, _ORIGINAL)

@@ -3,8 +3,10 @@
 from tfmask.config import ModelConfig
 from tfmask.weights.classes import coco
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
+from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
     class_layers,
@@ -20,7 +22,7 @@ _NORMS = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3", "shortcut": "downsampl
 TRUNK = Trunk("rgb", (58.395, 57.12, 57.375), stride_in_1x1=False)
 
 # Settings in which the released detector differs from other lineages.
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "rgb",
     "inclusive_boxes": False,
     "anchors.rounding": "integer",
@@ -180,3 +182,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             TRUNK,
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)
