@@ -246,7 +246,7 @@ def pooled_shapes(head, pyramid: dict) -> dict:
     for name, spec in head.roi_specs.items():
         shapes[name] = (None, spec.size, spec.size, channels)
         if spec.assign == "all":
-            levels = len(spec.levels) if spec.levels else None
+            levels = len(spec.levels or pyramid)
             shapes[name] = (None, levels, spec.size, spec.size, channels)
     return shapes
 
