@@ -18,8 +18,12 @@ def normal(*shape):
     "layer,shape,count",
     [
         (RPNHead(), [(None, None, None, 256)], 593_935),
-        (BoxHead(80), (None, 7, 7, 256), 14_306_705),
-        (BoxHead(80, background_row=True), (None, 7, 7, 256), 14_310_805),
+        (BoxHead(80), {"box": (None, 7, 7, 256)}, 14_306_705),
+        (
+            BoxHead(80, background_row=True),
+            {"box": (None, 7, 7, 256)},
+            14_310_805,
+        ),
         (FCNMaskHead(80), {"mask": (None, 14, 14, 256)}, 2_643_280),
         (
             FCNMaskHead(80, background_channel=True),
@@ -106,18 +110,20 @@ def test_rpn_gradients_of_chosen_anchors_are_those_of_the_call():
 @pytest.mark.parametrize("lead", [(6,), (2, 3)])
 def test_box_head_takes_any_leading_shape(lead, agnostic, rows):
     options = {"num_classes": 5, "fc_units": 16, "class_agnostic": agnostic}
-    run_layer_checks(
-        BoxHead, options, normal(*lead, 7, 7, 8), 8, [(*lead, 6), (*lead, rows, 4)]
-    )
+    inputs = {"box": normal(*lead, 7, 7, 8)}
+    shapes = [(*lead, 6), (*lead, rows, 4)]
+    run_layer_checks(BoxHead, options, inputs, 8, shapes)
 
 
 def test_background_row_is_not_handed_out():
     layer = BoxHead(2, fc_units=8, background_row=True)
     x = normal(3, 7, 7, 4)
-    layer.build(x.shape)
+    layer.build({"box": x.shape})
     layer.deltas.kernel.assign(tf.zeros_like(layer.deltas.kernel))
     layer.deltas.bias.assign(np.arange(12))
-    np.testing.assert_array_equal(layer(x)[1][0], [[4, 5, 6, 7], [8, 9, 10, 11]])
+    np.testing.assert_array_equal(
+        layer({"box": x})[1][0], [[4, 5, 6, 7], [8, 9, 10, 11]]
+    )
 
 
 @pytest.mark.parametrize("lead", [(3,), (1, 3)])

@@ -5,6 +5,7 @@ from compiled_ops import IMPLEMENTATIONS
 from golden import cases
 
 from tfmask.ops.roi_align import assign_levels, multilevel_roi_align, roi_align
+from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 
 ARANGE = tf.constant(np.arange(25).reshape(1, 5, 5, 1), tf.float32)
 
@@ -164,6 +165,63 @@ def test_multilevel_keeps_the_order_of_boxes():
         canonical_size=22.4,
     )
     assert list(got.numpy().ravel()) == [2, 0, 3, 1, 0]
+
+
+def arange_pyramid():
+    """Levels of one channel whose value is 10 times the level plus the column."""
+    return [
+        tf.broadcast_to(
+            10.0 * level + np.arange(256 // 2**level, dtype=np.float32)[:, None],
+            [1, 256 // 2**level, 256 // 2**level, 1],
+        )
+        for level in (2, 3)
+    ]
+
+
+def test_inclusive_boxes_choose_their_level_before_a_pixel_is_taken_off():
+    # 112 inclusive pixels belong to P3; pooling reads the 111 between their middles,
+    # which end at columns 111 / 8 = 13.875 of P3. 111 pixels belong to P2.
+    boxes = tf.constant([[0.0, 0, 112, 112], [0.0, 0, 111, 111]])
+    pooled = multilevel_roi_align(
+        arange_pyramid(),
+        boxes,
+        tf.zeros([2], tf.int32),
+        1,
+        [4.0, 8.0],
+        sampling_ratio=2,
+        aligned=False,
+        inclusive=True,
+    )
+    expected = [30 + 111 / 8 / 2, 20 + 110 / 4 / 2]
+    np.testing.assert_allclose(pooled[:, 0, 0, 0], expected, rtol=1e-5)
+
+
+def test_every_level_is_pooled_for_each_box():
+    boxes = tf.constant([[0.0, 0, 112, 112], [16.0, 0, 48, 32], [0.0, 0, 8, 8]])
+    indices = tf.zeros([3], tf.int32)
+    masks = tf.random.uniform([3, 4, 4])
+    for weights in (None, masks):
+        pooled = multilevel_roi_align(
+            arange_pyramid(), boxes, indices, 3, [4.0, 8.0], masks=weights, assign="all"
+        )
+        assert pooled.shape == (3, 2, 3, 3, 1)
+        for level, feature in enumerate(arange_pyramid()):
+            alone = shape_aware_roi_align(
+                [feature], boxes, indices, 0 * indices, weights, 3, [4.0 * 2**level]
+            )
+            np.testing.assert_allclose(pooled[:, level], alone, rtol=1e-6)
+
+
+def test_an_unknown_assignment_is_refused():
+    with pytest.raises(ValueError, match="'nearest'"):
+        multilevel_roi_align(
+            arange_pyramid(),
+            tf.zeros([1, 4]),
+            tf.zeros([1], tf.int32),
+            1,
+            [4.0, 8.0],
+            assign="nearest",
+        )
 
 
 def test_equals_what_detectron2_computed():

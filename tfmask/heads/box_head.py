@@ -3,35 +3,42 @@
 import keras
 import tensorflow as tf
 
-_INITIALIZERS = {
-    # Kaiming uniform with a = 1: bound sqrt(3 / fan_in).
-    "xavier": dict(scale=1.0, mode="fan_in", distribution="uniform"),
-    "variance_scaling": dict(scale=1.0, mode="fan_in", distribution="truncated_normal"),
-}
+from tfmask.layers import initializers
+from tfmask.layers.part import Part
+from tfmask.layers.rois import RoISpec
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class BoxHead(keras.layers.Layer):
+class BoxHead(Part):
     """Fully connected layers, then class logits and box deltas (FPN sec. 4.2).
 
     Args:
       num_classes: K, background not counted.
+      pool_size: bins per side of the roi feature, S.
       fc_layers: hidden layers.
       fc_units: width of each.
       class_agnostic: one box for all classes (Cascade R-CNN).
       background_row: keep a row of deltas for the background, which nothing uses, as
         Tensorpack and maskrcnn-benchmark have it.
-      initializer: of the hidden layers, `xavier` or `variance_scaling`.
+      initializer: of the hidden layers, a word of `layers.initializers`.
 
-    Call input: `[..., S, S, C]`. Returns (class logits `[..., K + 1]`, channel 0 the
-    background; deltas `[..., K, 4]`, or `[..., 1, 4]` if class-agnostic), float32.
+    Call input: dict with `box`: `[..., S, S, C]`. Returns (class logits `[..., K + 1]`,
+    channel 0 the background; deltas `[..., K, 4]`, or `[..., 1, 4]` if
+    class-agnostic), float32.
+
+    Raises:
+      ValueError: an unknown initializer.
     """
+
+    class_layers = ("class_logits", "deltas")
+    training_only = False
 
     def __init__(
         self,
         num_classes,
-        fc_layers=2,
         *,
+        pool_size=7,
+        fc_layers=2,
         fc_units=1024,
         class_agnostic=False,
         background_row=False,
@@ -40,33 +47,28 @@ class BoxHead(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.num_classes = num_classes
+        self.pool_size = pool_size
         self.fc_layers = fc_layers
         self.fc_units = fc_units
         self.class_agnostic = class_agnostic
         self.background_row = background_row
         self.initializer = initializer
         self.rows = 1 if class_agnostic else num_classes + int(background_row)
-
-        def dense(name, units, initializer, activation=None):
-            return keras.layers.Dense(
-                units, activation, kernel_initializer=initializer, name=name
-            )
-
-        normal = keras.initializers.RandomNormal
         self.fcs = [
-            dense(
-                f"fc{i}",
-                fc_units,
-                keras.initializers.VarianceScaling(**_INITIALIZERS[initializer]),
-                "relu",
-            )
+            self._dense(f"fc{i}", fc_units, initializers.kernel(initializer), "relu")
             for i in range(1, fc_layers + 1)
         ]
-        self.class_logits = dense("class_logits", num_classes + 1, normal(stddev=0.01))
-        self.deltas = dense("deltas", 4 * self.rows, normal(stddev=0.001))
+        self.class_logits = self._dense(
+            "class_logits", num_classes + 1, initializers.normal(0.01)
+        )
+        self.deltas = self._dense("deltas", 4 * self.rows, initializers.normal(0.001))
+
+    @property
+    def roi_specs(self) -> dict[str, RoISpec]:
+        return {"box": RoISpec(self.pool_size)}
 
     def build(self, input_shape):
-        side_y, side_x, channels = tuple(input_shape)[-3:]
+        side_y, side_x, channels = tuple(input_shape["box"])[-3:]
         width = side_y * side_x * channels
         for fc in self.fcs:
             fc.build((None, width))
@@ -76,8 +78,9 @@ class BoxHead(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        lead = tf.shape(inputs)[:-3]
-        x = tf.reshape(inputs, [-1, inputs.shape[-3:].num_elements()])  # [M, S*S*C]
+        x = inputs["box"]
+        lead = tf.shape(x)[:-3]
+        x = tf.reshape(x, [-1, x.shape[-3:].num_elements()])  # [M, S*S*C]
         for fc in self.fcs:
             x = fc(x)
         logits = tf.cast(self.class_logits(x), tf.float32)
@@ -90,17 +93,15 @@ class BoxHead(keras.layers.Layer):
         return logits, deltas
 
     def compute_output_shape(self, input_shape):
-        lead = tuple(input_shape)[:-3]
+        lead = tuple(input_shape["box"])[:-3]
         boxes = 1 if self.class_agnostic else self.num_classes
         return (*lead, self.num_classes + 1), (*lead, boxes, 4)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "fc_layers": self.fc_layers,
-            "fc_units": self.fc_units,
-            "class_agnostic": self.class_agnostic,
-            "background_row": self.background_row,
-            "initializer": self.initializer,
-        }
+    def _dense(self, name, units, initializer, activation=None):
+        return keras.layers.Dense(
+            units,
+            activation,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name=name,
+        )

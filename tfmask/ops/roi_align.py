@@ -85,35 +85,65 @@ def multilevel_roi_align(
     aligned: bool = True,
     canonical_size: float = 224.0,
     implementation: str = "auto",
+    *,
+    masks: tf.Tensor | None = None,
+    assign: str = "by_size",
+    inclusive: bool = False,
 ) -> tf.Tensor:
-    """RoIAlign of each box on the pyramid level that fits its size.
+    """RoIAlign of each box on levels of a pyramid, weighted by its mask if it has one.
 
     Args:
-      features: one `[B, H, W, C]` a level, fine to coarse.
+      features: one `[B, H, W, C]` per level, fine to coarse.
       boxes: `[M, 4]` float32, pixels.
-      batch_indices: `[M]` int32.
+      batch_indices: `[M]` int32, the image of each box.
       size, sampling_ratio, aligned: see `roi_align`.
-      strides: pixels a cell of each level.
+      strides: pixels per cell of each level.
       first_level: number of the finest level, 2 for P2.
       canonical_size: see `assign_levels`.
       implementation: "auto", "stock" or "compiled"; see `shape_aware_roi_align`.
+      masks: `[M, Hp, Wp]` probabilities in the frame of each box, for shape-aware
+        RoIAlign; None: plain RoIAlign.
+      assign: "by_size": each box is pooled from the level that fits its size (FPN
+        Eq. 1), and the levels are consecutive; "all": from every level (PANet
+        sec. 3.2).
+      inclusive: boxes stand for maskrcnn-benchmark's, whose corners are the middles of
+        the outermost pixels. A side of n such pixels is n long in `boxes`, and that
+        chooses the level; RoIAlign reads n - 1, between the middles.
 
     Returns:
-      `[M, size, size, C]` in the order of `boxes`; float64 for float64 features, else
-      float32.
+      `[M, size, size, C]` in the order of `boxes`, or `[M, L, size, size, C]` of all L
+      levels; float64 for float64 features, else float32.
+
+    Raises:
+      ValueError: another `assign`; and see `shape_aware_roi_align`.
     """
+    if assign not in ("by_size", "all"):
+        raise ValueError(f"assign={assign!r}: expected one of 'by_size', 'all'")
     boxes = tf.stop_gradient(boxes)
-    last_level = first_level + len(features) - 1
-    levels = assign_levels(boxes, first_level, last_level, canonical_size)
-    return shape_aware_roi_align(
+    count = len(features)
+    if assign == "by_size":
+        last_level = first_level + count - 1
+        levels = assign_levels(boxes, first_level, last_level, canonical_size)
+    else:
+        levels = tf.tile(tf.range(count), tf.shape(boxes)[:1])
+        boxes = tf.repeat(boxes, count, axis=0)  # [M*L, 4]
+        batch_indices = tf.repeat(batch_indices, count)
+        if masks is not None:
+            masks = tf.repeat(masks, count, axis=0)
+    if inclusive:
+        boxes = boxes - tf.constant([0.0, 0.0, 1.0, 1.0])
+    pooled = shape_aware_roi_align(
         features,
         boxes,
         batch_indices,
         levels,
-        None,
+        masks,
         size,
         strides,
         sampling_ratio,
         aligned,
         implementation,
     )
+    if assign == "by_size":
+        return pooled
+    return tf.reshape(pooled, [-1, count, size, size, pooled.shape[-1]])
