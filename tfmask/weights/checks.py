@@ -6,6 +6,7 @@ import numpy as np
 
 from tfmask.errors import WeightsError
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.rules import setting
 
 
 def check_stride(dialect, shapes, settings, where):
@@ -13,12 +14,30 @@ def check_stride(dialect, shapes, settings, where):
     bottlenecks = any(re.match(r"backbone/res\d_\d+/conv3/", path) for path in shapes)
     if dialect.trunk is None or not bottlenecks:
         return
-    wanted = dialect.trunk.stride_in_1x1
-    if settings.backbone.stride_in_1x1 != wanted:
+    in_1x1 = dialect.trunk.stride_in_1x1
+    if setting(settings, "backbone.stride_in_1x1", in_1x1) != in_1x1:
         raise WeightsError(
-            f"{where}: trained with the stride on the {'1x1' if wanted else '3x3'} "
+            f"{where}: trained with the stride on the {'1x1' if in_1x1 else '3x3'} "
             "convolution of each block; set "
-            f"model.backbone.stride_in_1x1={str(wanted).lower()}"
+            f"model.backbone.stride_in_1x1={str(in_1x1).lower()}"
+        )
+
+
+def check_stages(dialect, arrays, settings, where):
+    """Heads of a cascade fit no other number of box stages."""
+    heads = [
+        name
+        for name in arrays
+        if any(
+            (rule.path_of(name) or "").startswith("box_head") for rule in dialect.rules
+        )
+    ]
+    stages = len(setting(settings, "boxes.stages", ()))
+    if dialect.box_stages and heads and dialect.box_stages != stages:
+        raise WeightsError(
+            f"{where}: weights of another architecture: {heads[0]} is of a model with "
+            f"{dialect.box_stages} box stage(s), this one has {stages}; use the recipe "
+            "of the model that the weights belong to"
         )
 
 
@@ -49,8 +68,7 @@ def check_complete(values, absent, where, settings):
         raise WeightsError(
             f"{where}: weights of another architecture: {example} is not in it "
             f"({len(lost or absent)} are missing); use the recipe of the model that "
-            f"the weights belong to (this one: ResNet-{settings.backbone.depth}, norm "
-            f"{settings.backbone.norm})"
+            f"the weights belong to (this one has {_described(settings.backbone)})"
         )
 
 
@@ -114,17 +132,19 @@ def notes(source, dialect, settings, original, constants, skipped) -> list[str]:
             f"{settings.pixel_std}"
         )
     for path, value in original.items():
-        ours = setting(settings, path)
-        if ours != value:
-            sentences.append(f"model.{path}={ours}, trained with {value}")
+        chosen = setting(settings, path, value)
+        if chosen != value:
+            sentences.append(f"model.{path}={chosen}, trained with {value}")
     if source.extras:
         listed = ", ".join(f"{k} ({v})" for k, v in list(source.extras.items())[:12])
         sentences.append(f"not weights, left out: {listed}")
     return sentences
 
 
-def setting(settings, path: str):
-    """The setting at a dotted path; None where the part has no such setting."""
-    for name in path.split("."):
-        settings = getattr(settings, name, None)
-    return settings
+def _described(backbone) -> str:
+    """A backbone in a few words, by what its settings have."""
+    kind = getattr(backbone, "tag", "") or type(backbone).__name__
+    known = ("depth", "width", "groups", "deformable", "norm")
+    return ", ".join(
+        [kind] + [f"{k} {getattr(backbone, k)}" for k in known if hasattr(backbone, k)]
+    )

@@ -17,6 +17,7 @@ from tfmask.weights.dialects import (
     detectron2,
     keras_applications,
     maskrcnn_benchmark,
+    matterport,
     tensorpack,
     torchvision,
 )
@@ -31,6 +32,7 @@ FORMATS: dict[str, Format] = {
     "detectron2": detectron2.FORMAT,
     "tensorpack": tensorpack.FORMAT,
     "maskrcnn_benchmark": maskrcnn_benchmark.FORMAT,
+    "matterport": matterport.FORMAT,
 }
 _CLASS_LOGITS = "box_head/class_logits/kernel"
 
@@ -173,6 +175,8 @@ def plan_import(
     dialect = choose_dialect(format_name, settings, arrays, where)
     shapes = {p: s for p, s in shapes.items() if not part or p.startswith(part + "/")}
     checks.check_stride(dialect, shapes, settings, where)
+    if not part:
+        checks.check_stages(dialect, arrays, settings, where)
     rules = {path: find_rule(dialect, path) for path in shapes}
     trained_for = published_map(_count_classes(dialect, arrays))
     keep_classes = checks.check_classes(
@@ -206,6 +210,7 @@ def plan_import(
         constants,
         skipped,
     )
+    notes += FORMATS[format_name].caveats
     report = Report(
         source=where,
         layout=dialect.name,

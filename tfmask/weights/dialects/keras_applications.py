@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 
 from tfmask.config import ModelConfig
@@ -33,13 +34,13 @@ def read(path: str) -> Source:
     Args:
       path: an `.h5` file, or `resnet50` or `resnet101`: keras.applications fetches the
         file once and checks its hash.
+
+    Raises:
+      WeightsError: unreadable, or it cannot be downloaded.
     """
     if path.lower() not in _MODELS:
         return Source(read_keras_h5(path), {})
-    import keras
-
-    build = getattr(keras.applications, _MODELS[path.lower()])
-    model = build(include_top=False, weights="imagenet")
+    model = _download(_MODELS[path.lower()])
     arrays = {}
     for layer in model.layers:
         names = [w.name.split("/")[-1].split(":")[0] for w in layer.weights]
@@ -48,6 +49,22 @@ def read(path: str) -> Source:
             for name, value in zip(names, layer.get_weights())
         }
     return Source(arrays, {})
+
+
+def _download(name: str) -> keras.Model:
+    build = getattr(keras.applications, name)
+    try:
+        return build(include_top=False, weights="imagenet")
+    except Exception as error:
+        # Keras raises a plain Exception for what the network answers.
+        network = isinstance(error, OSError) or isinstance(error.__context__, OSError)
+        if not network and not isinstance(error, ValueError):
+            raise
+        raise WeightsError(
+            f"keras_applications:{name.lower()}: cannot be downloaded "
+            f"({' '.join(str(error).split())[:200]}); expected a connection, or "
+            "keras_applications:PATH with a file that is here already"
+        ) from error
 
 
 def fold_biases(arrays: dict) -> dict:
@@ -73,7 +90,7 @@ def fold_biases(arrays: dict) -> dict:
     return folded
 
 
-def add_biases(arrays: dict) -> dict:
+def unfold_biases(arrays: dict) -> dict:
     """The inverse, for export: every convolution gets a bias of zero."""
     full = dict(arrays)
     for name, value in arrays.items():
@@ -119,4 +136,4 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
 
 
-FORMAT = Format(read, dialects, prepare=fold_biases, restore=add_biases)
+FORMAT = Format(read, dialects, prepare=fold_biases, restore=unfold_biases)

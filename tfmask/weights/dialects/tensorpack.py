@@ -9,13 +9,16 @@ from tfmask.weights.layouts import SAME, FlatRoI
 from tfmask.weights.readers.archive import read_npz
 from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.rules import (
+    CASCADE,
     Dialect,
     Format,
     Rule,
     Trunk,
+    box_head_names,
     class_layers,
     layer_rules,
     norm_rules,
+    setting,
     stem_layout,
 )
 
@@ -37,8 +40,8 @@ _ORIGINAL = {
     "rpn.min_size": 0.0,
     "pool.aligned": True,
     "pool.sampling_ratio": 2,
-    "box.background_row": True,
-    "mask.background_channel": False,
+    "boxes.head.background_row": True,
+    "mask.head.background_channel": False,
 }
 
 
@@ -79,17 +82,29 @@ def rpn_head() -> tuple[Rule, ...]:
     )
 
 
-def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
-    """Box head; the background is class 0 and has a box that nothing uses."""
+def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
+    """Box heads; the background is class 0 and has a box that nothing uses.
+
+    Args:
+      settings: the model's.
+      classes: see rules.class_layers.
+      stages: 1, or the number of box stages of a cascade, whose heads are numbered.
+    """
     logits, deltas = classes["class_logits"](SAME), classes["deltas"](SAME)
-    return (
-        *_layer(
-            "box_head/fc1", "fastrcnn/fc6", FlatRoI(settings.box.pool_size, SAME), SAME
-        ),
-        *_layer("box_head/fc2", "fastrcnn/fc7"),
-        *_layer("box_head/class_logits", "fastrcnn/outputs/class", logits, logits),
-        *_layer("box_head/deltas", "fastrcnn/outputs/box", deltas, deltas),
-    )
+    flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), SAME)
+    rules = []
+    for ours, number in box_head_names(stages):
+        theirs, hidden = "fastrcnn", "fastrcnn"
+        if stages > 1:
+            theirs = f"cascade_rcnn_stage{number + 1}"
+            hidden = f"{theirs}/head"
+        rules += (
+            *_layer(f"{ours}/fc1", f"{hidden}/fc6", flat, SAME),
+            *_layer(f"{ours}/fc2", f"{hidden}/fc7"),
+            *_layer(f"{ours}/class_logits", f"{theirs}/outputs/class", logits, logits),
+            *_layer(f"{ours}/deltas", f"{theirs}/outputs/box", deltas, deltas),
+        )
+    return tuple(rules)
 
 
 def mask_head(classes) -> tuple[Rule, ...]:
@@ -108,18 +123,24 @@ def _layer(ours, theirs, kernel=SAME, bias=SAME, words=None):
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
-    """Detector, and ImageNet trunk, which has the same names without heads."""
+    """Detectors, and ImageNet trunk, which has the same names without heads."""
     classes = class_layers(settings, "first", "first", "none")
-    body = backbone(settings)
-    detector = (
-        *body,
-        *neck(),
-        *rpn_head(),
-        *box_head(settings, classes),
-        *mask_head(classes),
-    )
+    common = (*backbone(settings), *neck(), *rpn_head(), *mask_head(classes))
     ignored = r"global_step|learning_rate|linear/[Wb]|.*/AccumGrad|.*/Momentum"
-    return (Dialect("detector or ImageNet trunk", detector, ignored, TRUNK),)
+    cascade = max(len(settings.boxes.stages), CASCADE)
+    return tuple(
+        Dialect(
+            name,
+            (*common, *box_heads(settings, classes, stages)),
+            ignored,
+            TRUNK,
+            box_stages=stages,
+        )
+        for name, stages in (
+            ("detector or ImageNet trunk", 1),
+            ("cascade detector", cascade),
+        )
+    )
 
 
 FORMAT = Format(read, dialects, _ORIGINAL)

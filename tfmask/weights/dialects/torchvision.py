@@ -12,6 +12,7 @@ from tfmask.weights.rules import (
     class_layers,
     layer_rules,
     norm_rules,
+    setting,
     stem_layout,
 )
 
@@ -29,8 +30,8 @@ _ORIGINAL = {
     "rpn.min_size": 1e-3,
     "pool.aligned": False,
     "pool.sampling_ratio": 2,
-    "box.background_row": True,
-    "mask.background_channel": True,
+    "boxes.head.background_row": True,
+    "mask.head.background_channel": True,
 }
 
 
@@ -105,7 +106,7 @@ def rpn_head(conv: str) -> tuple[Rule, ...]:
 
 def box_head(hidden: str, predictor: str, settings, classes) -> tuple[Rule, ...]:
     """Box head; the arguments are the prefixes of hidden layers and outputs."""
-    flat = FlatRoI(settings.box.pool_size, TORCH_DENSE)
+    flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), TORCH_DENSE)
     return (
         *layer_rules("box_head/fc1", hidden + "fc6.{what}", flat),
         *layer_rules("box_head/fc2", hidden + "fc7.{what}", TORCH_DENSE),
@@ -173,8 +174,8 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
     counters = r".*\.num_batches_tracked"
     return (
-        Dialect("maskrcnn_resnet50_fpn", today, counters, TRUNK),
-        Dialect("maskrcnn_resnet50_fpn (released file)", released, counters, TRUNK),
+        Dialect("maskrcnn_resnet50_fpn", today, counters, TRUNK, 1),
+        Dialect("maskrcnn_resnet50_fpn (released file)", released, counters, TRUNK, 1),
         Dialect(
             "ImageNet ResNet",
             backbone("", settings),
