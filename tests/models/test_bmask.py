@@ -27,7 +27,7 @@ HEAD = "boundary_preserving"
 
 
 def mask_config(**changes):
-    return small_mask(HEAD, **changes)
+    return small_mask(**({"head": HEAD} | changes))
 
 
 def bmask(precision="float32", **changes):

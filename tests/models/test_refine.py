@@ -60,9 +60,12 @@ def test_inference_returns_padded_detections(pooling, candidates):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
-@pytest.mark.parametrize("candidates", ["detections", "proposals"])
 @pytest.mark.parametrize("head", ["fcn", "boundary_preserving"])
-def test_base_predictions_stand_where_nothing_is_refined(head, candidates, threshold):
+def test_base_predictions_stand_where_nothing_is_refined(head, threshold):
+    """With alpha 0 and the base's boxes and masks the result is the base's to the bit.
+
+    Of all proposals: then every class of a candidate has a box of its own.
+    """
     settings = {
         "mask": small_mask(head),
         "postprocess": PostprocessConfig(
@@ -71,15 +74,33 @@ def test_base_predictions_stand_where_nothing_is_refined(head, candidates, thres
     }
     base = small_model(**settings)
     spread_heads(base)
-    ours = refine_model(
-        settings, alpha=0.0, boxes=False, masks=False, candidates=candidates
+    refined = refine_model(
+        settings, alpha=0.0, boxes=False, masks=False, candidates="proposals"
     )
-    copy_weights(base, ours)
-    expected, found = (m(small_batch(), training=False) for m in (base, ours))
+    copy_weights(base, refined)
+    expected, result = (m(small_batch(), training=False) for m in (base, refined))
     assert expected["valid"].numpy().any()
-    assert set(expected) == set(found)
+    assert set(expected) == set(result)
     for name in expected:
-        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+        np.testing.assert_array_equal(expected[name], result[name], err_msg=name)
+
+
+def test_detections_at_alpha_zero_are_scored_by_the_base_alone():
+    """Of detections: boxes are some of the base's, scores the base's of every class."""
+    settings = {"postprocess": PostprocessConfig(max_detections=40, nms_iou=0.3)}
+    base = small_model(**settings)
+    spread_heads(base)
+    refined = refine_model(settings, alpha=0.0, boxes=False, masks=False)
+    copy_weights(base, refined)
+    expected, result = (
+        numpy(m(small_batch(), training=False)) for m in (base, refined)
+    )
+    for i in range(2):
+        valid = result["valid"][i]
+        boxes = {tuple(b) for b in expected["boxes"][i][expected["valid"][i]]}
+        assert valid.any() and {tuple(b) for b in result["boxes"][i][valid]} <= boxes
+        best = expected["scores"][i].max(), result["scores"][i].max()
+        assert best[0] == best[1]
 
 
 def test_training_has_every_loss_and_every_gradient(model):
@@ -219,11 +240,14 @@ def test_mask_scores_are_of_the_refined_masks(monkeypatch):
     mask = small_mask(scoring=scoring)
     model, seen = refine_model({"mask": mask}), []
 
-    def head(inputs):
-        seen.append(inputs[1])
-        return tf.fill([tf.shape(inputs[1])[0], 3], 0.5)
+    class Head:
+        pool_size = 14
 
-    monkeypatch.setattr(model.masks, "scoring", head)
+        def __call__(self, inputs):
+            seen.append(inputs[1])
+            return tf.fill([tf.shape(inputs[1])[0], 3], 0.5)
+
+    monkeypatch.setattr(model.masks, "scoring", Head())
     out = model(small_batch(), training=False)
     valid = out["valid"].numpy()
     np.testing.assert_array_equal(seen[-1], out["masks"].numpy()[valid])
@@ -234,7 +258,7 @@ def test_boundaries_are_of_the_refined_head():
     mask = small_mask("boundary_preserving")
     model = refine_model({"mask": mask})
     before = model(small_batch(), boundaries=True)["boundaries"].numpy()
-    predictor = model.refinement.masks.head.boundary_predictor
+    predictor = model.refinement.masks.head.predictors["boundary"]
     predictor.bias.assign(predictor.bias + 1.0)
     after = model(small_batch(), boundaries=True)["boundaries"].numpy()
     assert before.shape == (2, 20, 28, 28) and (after > before).any()

@@ -140,7 +140,10 @@ class _Builder:
                 f"{type(config).__name__}: no layer for it; expected a variant of "
                 "tfmask.config, or a subclass of PartConfig that names its layer"
             )
-        return self.layer(layer, name, **config.arguments(), **given)
+        from tfmask.layers.part import arguments  # TEMP
+        import inspect
+        ok = set(inspect.signature(layer.__init__).parameters)
+        return self.layer(layer, name, **{k: v for k, v in config.arguments().items() if k in ok}, **given)
 
     def layer(self, layer, name: str, **arguments):
         return layer(**arguments, name=name, dtype=self.policy)
@@ -157,7 +160,6 @@ class _Builder:
                 "rpn_head",
                 num_anchors=len(s.anchors.ratios),
                 channels=rpn.channels,
-                initializer=rpn.initializer,
             ),
             anchors=rule(AnchorGenerator, s.anchors),
             matcher=rule(AnchorMatcher, rpn, crowd_ioa=s.roi.crowd_ioa),

@@ -226,6 +226,15 @@ class RefiningModule(Part):
         Returns:
           (Detections; F^- of each of them, `[M, S, S, C]`, packed image by image)
         """
+        if self.box_head is None:
+            detections, _ = self._select(base, predicted, image_sizes)
+            rois = pack(detections.valid)
+            own = MaskRoIs(
+                rois.take(detections.boxes),
+                rois.batch_indices,
+                rois.take(detections.labels),
+            )
+            return detections, self.read(base, features, own, image_sizes).hidden
         boxes, labels, logits, valid = self._candidates(base, predicted, image_sizes)
         rois = pack(valid)
         own = MaskRoIs(rois.take(boxes), rois.batch_indices, rois.take(labels))
@@ -260,13 +269,17 @@ class RefiningModule(Part):
         }
         return Reading(outputs["hidden"], *self.box_head(pooled))
 
+    def _select(self, base, predicted, image_sizes):
+        """The base's own detections, and the proposal that each comes from."""
+        return base.boxes.select.select(
+            predicted.scores, predicted.boxes, predicted.valid, image_sizes
+        )
+
     def _candidates(self, base, predicted, image_sizes):
         """What is refined: boxes `[B, N, 4]`, labels, class logits, validity."""
         logits = predicted.logits
         if self.candidates == "detections":
-            detections, origin = base.boxes.select.select(
-                predicted.scores, predicted.boxes, predicted.valid, image_sizes
-            )
+            detections, origin = self._select(base, predicted, image_sizes)
             logits = tf.gather(logits, origin, batch_dims=1)
             return detections.boxes, detections.labels, logits, detections.valid
         labels = likeliest_class(logits)  # [B, N]
