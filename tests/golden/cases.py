@@ -281,7 +281,8 @@ def _training_batch(case, resolution):
 
 def _model(case, format_name, settings):
     model = build_model(settings)
-    load_arrays(model, format_name, Source(case.parameters(), {}), where=case.name)
+    source = Source(case.parameters(), {})
+    load_arrays(model, settings, format_name, source, where=case.name)
     return model
 
 
