@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.part import Part, one_of
+from tfmask.structures import FeatureSpec
 
 # depth -> (kind of block, blocks in each of the four stages)
 _DEPTHS = {
@@ -14,10 +16,11 @@ _DEPTHS = {
     50: ("bottleneck", (3, 4, 6, 3)),
     101: ("bottleneck", (3, 4, 23, 3)),
 }
+_STAGES = ("c2", "c3", "c4", "c5")
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ResidualBlock(keras.layers.Layer):
+class ResidualBlock(Part):
     """Two 3x3 convolutions, or 1x1 - 3x3 - 1x1, around a shortcut.
 
     Args:
@@ -27,7 +30,11 @@ class ResidualBlock(keras.layers.Layer):
       stride_in_1x1: bottleneck: the stride is on the first 1x1 (MSRA) or on the 3x3.
       norm, norm_epsilon, train_affine: see ConvNorm.
 
-    Call input: `[B, H, W, C]`. Returns `[B, H/s, W/s, outer channels]`.
+    Call input: `[B, H, W, C]`. Returns `[B, H/s, W/s, outer channels]` in the layer's
+    compute type.
+
+    Raises:
+      ValueError: an unknown kind, stride or norm.
     """
 
     def __init__(
@@ -43,13 +50,15 @@ class ResidualBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        one_of("kind", kind, ("basic", "bottleneck"))
+        one_of("strides", strides, (1, 2))
         self.filters = filters
         self.kind = kind
         self.strides = strides
         self.stride_in_1x1 = stride_in_1x1
-        self.norm_options = dict(
-            norm=norm, norm_epsilon=norm_epsilon, train_affine=train_affine
-        )
+        self.norm = norm
+        self.norm_epsilon = norm_epsilon
+        self.train_affine = train_affine
         # A stride in the first 1x1 skips cells of the input, for the shortcut too: they
         # are left out once, before both.
         self.skip = strides if kind == "bottleneck" and stride_in_1x1 else 1
@@ -60,28 +69,15 @@ class ResidualBlock(keras.layers.Layer):
             specs = [(filters, 1, 1), (filters, 3, step), (4 * filters, 1, 1)]
         self.outer = specs[-1][0]
         self.convs = [
-            ConvNorm(
-                width,
-                kernel,
-                strides=stride,
-                activation="relu" if i < len(specs) else None,
-                name=f"conv{i}",
-                **self.norm_options,
-            )
-            for i, (width, kernel, stride) in enumerate(specs, 1)
+            self._conv(f"conv{i}", *spec, "relu" if i < len(specs) else None)
+            for i, spec in enumerate(specs, 1)
         ]
         self.shortcut = None
 
     def build(self, input_shape):
         if input_shape[-1] != self.outer or self.strides != 1:
-            self.shortcut = ConvNorm(
-                self.outer,
-                1,
-                strides=self.strides // self.skip,
-                name="shortcut",
-                dtype=self.dtype_policy,
-                **self.norm_options,
-            )
+            step = self.strides // self.skip
+            self.shortcut = self._conv("shortcut", self.outer, 1, step)
             self.shortcut.build(input_shape)
         shape = input_shape
         for conv in self.convs:
@@ -106,19 +102,22 @@ class ResidualBlock(keras.layers.Layer):
             shape = conv.compute_output_shape(shape)
         return shape
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kind": self.kind,
-            "strides": self.strides,
-            "stride_in_1x1": self.stride_in_1x1,
-            **self.norm_options,
-        }
+    def _conv(self, name, filters, kernel_size, strides, activation=None):
+        return ConvNorm(
+            filters,
+            kernel_size,
+            strides=strides,
+            norm=self.norm,
+            norm_epsilon=self.norm_epsilon,
+            train_affine=self.train_affine,
+            activation=activation,
+            dtype=self.dtype_policy,
+            name=name,
+        )
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ResNet(keras.layers.Layer):
+class ResNet(Part):
     """ResNet trunk that returns its four stages.
 
     Args:
@@ -128,10 +127,15 @@ class ResNet(keras.layers.Layer):
       norm_epsilon: added to the variance.
       train_affine: frozen_bn: scale and offset are trained.
       stride_in_1x1: where a bottleneck strides.
-      freeze_at: parts that are not trained: 1 the stem, 2 also c2, 3 also c3, ...
+      freeze_at: parts that are not trained, 0 to 5: 1 the stem, 2 also c2, 3 also c3,
+        ...
 
     Call input: normalised image `[B, H, W, 3]`, H and W multiples of 32. Returns a dict
-    `c2`..`c5`: `[B, H/4, W/4, C2]` .. `[B, H/32, W/32, C5]`.
+    `c2`..`c5`: `[B, H/4, W/4, C2]` .. `[B, H/32, W/32, C5]`, in the layer's compute
+    type.
+
+    Raises:
+      ValueError: a depth, norm or freeze_at other than these.
     """
 
     def __init__(
@@ -147,42 +151,57 @@ class ResNet(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        one_of("depth", depth, _DEPTHS)
+        one_of("freeze_at", freeze_at, range(len(_STAGES) + 2))
+        # XLA has no maximum pooling with a border of its own.
+        self.supports_jit = False
         self.depth = depth
         self.width = width
+        self.norm = norm
+        self.norm_epsilon = norm_epsilon
+        self.train_affine = train_affine
         self.stride_in_1x1 = stride_in_1x1
         self.freeze_at = freeze_at
-        self.norm_options = dict(
-            norm=norm, norm_epsilon=norm_epsilon, train_affine=train_affine
+        options = dict(
+            norm=norm,
+            norm_epsilon=norm_epsilon,
+            train_affine=train_affine,
+            dtype=self.dtype_policy,
         )
-        kind, counts = _DEPTHS[depth]
         self.stem = ConvNorm(
-            width, 7, strides=2, activation="relu", name="stem", **self.norm_options
+            width, 7, strides=2, activation="relu", name="stem", **options
         )
-        self.blocks = {}
-        for stage, count in enumerate(counts):
-            self.blocks[f"c{stage + 2}"] = [
-                ResidualBlock(
-                    width * 2**stage,
-                    kind,
-                    strides=2 if stage > 0 and i == 0 else 1,
-                    stride_in_1x1=stride_in_1x1,
-                    name=f"res{stage + 2}_{i}",
-                    **self.norm_options,
-                )
-                for i in range(count)
-            ]
-        self.channels = {name: blocks[-1].outer for name, blocks in self.blocks.items()}
+        kind, self._counts = _DEPTHS[depth]
+        # One flat list: Keras loses layers that lie in lists inside a dict.
+        self.blocks = [
+            ResidualBlock(
+                width * 2**stage,
+                kind,
+                strides=2 if stage > 0 and i == 0 else 1,
+                stride_in_1x1=stride_in_1x1,
+                name=f"res{stage + 2}_{i}",
+                **options,
+            )
+            for stage, count in enumerate(self._counts)
+            for i in range(count)
+        ]
+
+    @property
+    def output_spec(self) -> dict[str, FeatureSpec]:
+        return {
+            name: FeatureSpec(blocks[-1].outer, 2**level)
+            for level, (name, blocks) in enumerate(self._stages(), 2)
+        }
 
     def build(self, input_shape):
         self.stem.build(input_shape)
         shape = (None, None, None, self.width)
-        for blocks in self.blocks.values():
-            for block in blocks:
-                block.build(shape)
-                shape = block.compute_output_shape(shape)
-        frozen = [[self.stem], *self.blocks.values()][: self.freeze_at]
-        for part in frozen:
-            for layer in part:
+        for block in self.blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        groups = [[self.stem], *(blocks for _, blocks in self._stages())]
+        for group in groups[: self.freeze_at]:
+            for layer in group:
                 layer.trainable = False
         self.built = True
 
@@ -191,29 +210,26 @@ class ResNet(keras.layers.Layer):
         # Zero padding equals the usual minus infinity: the stem ends in ReLU.
         x = tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
         outputs = {}
-        for name, blocks in self.blocks.items():
+        for name, blocks in self._stages():
             for block in blocks:
                 x = block(x, training=training)
             outputs[name] = x
         return outputs
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-
-        def side(value, level):
-            return None if value is None else -(-value // 2**level)
-
+        batch, *sides, _ = input_shape
         return {
-            name: (batch, side(height, level), side(width, level), self.channels[name])
-            for level, name in enumerate(self.blocks, 2)
+            name: (
+                batch,
+                *(s if s is None else -(-s // spec.stride) for s in sides),
+                spec.channels,
+            )
+            for name, spec in self.output_spec.items()
         }
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "width": self.width,
-            "stride_in_1x1": self.stride_in_1x1,
-            "freeze_at": self.freeze_at,
-            **self.norm_options,
-        }
+    def _stages(self):
+        """(name, blocks) of each stage, fine to coarse."""
+        start = 0
+        for name, count in zip(_STAGES, self._counts):
+            yield name, self.blocks[start : start + count]
+            start += count

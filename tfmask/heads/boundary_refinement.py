@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.part import Part, one_of
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 # (initial slope, axes that share one) of the parametric ReLU.
@@ -13,7 +14,7 @@ _SLOPES = {"scalar": (0.001, (1, 2, 3)), "channel": (0.25, (1, 2))}
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class BoundaryRefinement(keras.layers.Layer):
+class BoundaryRefinement(Part):
     """Adds a learned correction to mask logits (MaskPlus sec. 3.3).
 
     `improved` is densely connected: each module sees the input and the outputs of all
@@ -39,8 +40,8 @@ class BoundaryRefinement(keras.layers.Layer):
       modules, growth, bottleneck: of `improved`.
       first_kernel: of the bottleneck convolution, 1 or 3.
       projection_kernel: of the last convolution of `improved`, 1 or 3.
-      prelu: `scalar`: one slope a layer, 0.001 at first, as Tensorpack's;
-        `channel`: one a channel, 0.25 at first.
+      prelu: `scalar`: one slope per layer, 0.001 at first, as Tensorpack's;
+        `channel`: one per channel, 0.25 at first.
 
     Call input: [logits `[..., T, T, K]`, features `[..., T, T, C]`]. `empty`, a scalar
     bool, says that the rows are no rois (rois.flatten_rois): the moving statistics then
@@ -49,6 +50,8 @@ class BoundaryRefinement(keras.layers.Layer):
     Raises:
       ValueError: an unknown kind, source or prelu.
     """
+
+    output_dtype = "float32"
 
     def __init__(
         self,
@@ -66,13 +69,9 @@ class BoundaryRefinement(keras.layers.Layer):
     ):
         # Logits stay float32 whatever the features are computed in.
         super().__init__(autocast=False, **kwargs)
-        for name, value, known in (
-            ("kind", kind, ("improved", "original")),
-            ("source", source, ("logits", "features")),
-            ("prelu", prelu, tuple(_SLOPES)),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}={value!r}: expected {' or '.join(known)}")
+        one_of("kind", kind, ("improved", "original"))
+        one_of("source", source, ("logits", "features"))
+        one_of("prelu", prelu, _SLOPES)
         self.num_classes = num_classes
         self.kind = kind
         self.source = source
@@ -96,6 +95,17 @@ class BoundaryRefinement(keras.layers.Layer):
             "projection",
             kernel_initializer="zeros",
         )
+
+    @property
+    def class_layers(self):
+        """What has a channel for each class, of its input or of its output."""
+        layers = [self.projection]
+        if self.kind == "original":
+            layers += self.convs
+        elif self.source == "logits":
+            layers += [*self.norms[::2], *self.convs[::2]]
+            layers += self.slopes[::2] if self.prelu == "channel" else []
+        return tuple(layer.name for layer in layers)
 
     def build(self, input_shape):
         logits, features = (tuple(shape) for shape in input_shape)
@@ -123,7 +133,8 @@ class BoundaryRefinement(keras.layers.Layer):
             x = self.convs[0](x)
         else:
             none = tf.equal(tf.reduce_prod(lead), 0)
-            none = none if empty is None else none | empty
+            if empty is not None:
+                none |= empty
             for i in range(0, 2 * self.modules, 2):
                 y = self._step(i, x, training, none)
                 y = self._step(i + 1, y, training, none)
@@ -132,20 +143,6 @@ class BoundaryRefinement(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "kind": self.kind,
-            "source": self.source,
-            "modules": self.modules,
-            "growth": self.growth,
-            "bottleneck": self.bottleneck,
-            "first_kernel": self.first_kernel,
-            "projection_kernel": self.projection_kernel,
-            "prelu": self.prelu,
-        }
 
     def _step(self, i, x, training, empty):
         x = self.norms[i](x, training=training, empty=empty)
@@ -167,5 +164,5 @@ class BoundaryRefinement(keras.layers.Layer):
         self.convs.append(self._conv(filters, kernel_size, f"{name}_conv"))
 
     def _conv(self, filters, kernel_size, name, **options):
-        options.setdefault("kernel_initializer", msra())
+        options.setdefault("kernel_initializer", initializers.msra())
         return ConvNorm(filters, kernel_size, dtype="float32", name=name, **options)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers import initializers
+from tfmask.layers.chain import build_dense_chain, run_chain
 from tfmask.layers.part import Part
 from tfmask.layers.rois import RoISpec
 
@@ -20,7 +21,7 @@ class BoxHead(Part):
       class_agnostic: one box for all classes (Cascade R-CNN).
       background_row: keep a row of deltas for the background, which nothing uses, as
         Tensorpack and maskrcnn-benchmark have it.
-      initializer: of the hidden layers, a word of `layers.initializers`.
+      initializer: of the hidden layers, a word of `layers.initializers.of_dense`.
 
     Call input: dict with `box`: `[..., S, S, C]`. Returns (class logits `[..., K + 1]`,
     channel 0 the background; deltas `[..., K, 4]`, or `[..., 1, 4]` if
@@ -31,7 +32,7 @@ class BoxHead(Part):
     """
 
     class_layers = ("class_logits", "deltas")
-    training_only = False
+    output_dtype = "float32"
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class BoxHead(Part):
         self.initializer = initializer
         self.rows = 1 if class_agnostic else num_classes + int(background_row)
         self.fcs = [
-            self._dense(f"fc{i}", fc_units, initializers.kernel(initializer), "relu")
+            self._dense(f"fc{i}", fc_units, initializers.of_dense(initializer), "relu")
             for i in range(1, fc_layers + 1)
         ]
         self.class_logits = self._dense(
@@ -69,10 +70,7 @@ class BoxHead(Part):
 
     def build(self, input_shape):
         side_y, side_x, channels = tuple(input_shape["box"])[-3:]
-        width = side_y * side_x * channels
-        for fc in self.fcs:
-            fc.build((None, width))
-            width = self.fc_units
+        width = build_dense_chain(self.fcs, side_y * side_x * channels)
         self.class_logits.build((None, width))
         self.deltas.build((None, width))
         self.built = True
@@ -81,8 +79,7 @@ class BoxHead(Part):
         x = inputs["box"]
         lead = tf.shape(x)[:-3]
         x = tf.reshape(x, [-1, x.shape[-3:].num_elements()])  # [M, S*S*C]
-        for fc in self.fcs:
-            x = fc(x)
+        x = run_chain(self.fcs, x)
         logits = tf.cast(self.class_logits(x), tf.float32)
         deltas = tf.cast(self.deltas(x), tf.float32)
         deltas = tf.reshape(deltas, [-1, self.rows, 4])

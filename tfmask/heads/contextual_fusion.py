@@ -3,12 +3,14 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
+from tfmask.layers.chain import build_chain, run_chain
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.part import Part
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ContextualFusion(keras.layers.Layer):
+class ContextualFusion(Part):
     """Adds a feature of the whole image to each roi feature (MaskPlus sec. 3.1).
 
     The image is pooled as one more roi, of the same size as the others, goes through
@@ -39,7 +41,8 @@ class ContextualFusion(keras.layers.Layer):
             ConvNorm(
                 width,
                 activation="relu" if i < last or last_relu else None,
-                kernel_initializer=msra(),
+                kernel_initializer=initializers.msra(),
+                dtype=self.dtype_policy,
                 name=f"context_fcn{i}",
             )
             for i, width in enumerate(self.filters, 1)
@@ -52,9 +55,7 @@ class ContextualFusion(keras.layers.Layer):
                 f"filters={self.filters}: expected {rois[-1]} for the last convolution"
                 ", the channels of the roi features that its result is added to"
             )
-        for conv in self.convs:
-            conv.build(image)
-            image = (*image[:3], conv.filters)
+        build_chain(self.convs, image[-1])
         self.built = True
 
     def call(self, inputs):
@@ -63,16 +64,7 @@ class ContextualFusion(keras.layers.Layer):
 
     def context(self, image):
         """`[B, S, S, C']` -> `[B, S, S, C]`: what is added to the rois of an image."""
-        for conv in self.convs:
-            image = conv(image)
-        return image
+        return run_chain(self.convs, image)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": list(self.filters),
-            "last_relu": self.last_relu,
-        }

@@ -2,13 +2,15 @@
 
 import keras
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.mask_head import deconvolution
+from tfmask.layers.part import Part, one_of
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class DeconvolutionalPyramid(keras.layers.Layer):
+class DeconvolutionalPyramid(Part):
     """Twice up, twice down, features of one size added (MaskPlus sec. 3.2).
 
         x -> up1 [2S] -> up2 [4S]
@@ -29,20 +31,11 @@ class DeconvolutionalPyramid(keras.layers.Layer):
 
     def __init__(self, channels=256, kernel_size=2, **kwargs):
         super().__init__(**kwargs)
-        if kernel_size not in (2, 4):
-            raise ValueError(f"kernel_size={kernel_size}: expected 2 or 4")
+        one_of("kernel_size", kernel_size, (2, 4))
         self.channels = channels
         self.kernel_size = kernel_size
         self.ups = [
-            keras.layers.Conv2DTranspose(
-                channels,
-                kernel_size,
-                2,
-                padding="same",
-                activation="relu",
-                kernel_initializer=msra(),
-                name=f"up{i}",
-            )
+            deconvolution(f"up{i}", channels, self.dtype_policy, kernel_size)
             for i in (1, 2)
         ]
         self.downs = [
@@ -50,7 +43,8 @@ class DeconvolutionalPyramid(keras.layers.Layer):
                 channels,
                 strides=2,
                 activation="relu",
-                kernel_initializer=msra(),
+                kernel_initializer=initializers.msra(),
+                dtype=self.dtype_policy,
                 name=f"down{i}",
             )
             for i in (1, 2)
@@ -76,10 +70,3 @@ class DeconvolutionalPyramid(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "kernel_size": self.kernel_size,
-        }

@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import mask_predictor, msra
-from tfmask.layers.rois import RoISpec, flatten_rois, restore_rois
+from tfmask.layers.mask_head import MaskHead, mask_predictor
+from tfmask.layers.part import one_of
 from tfmask.ops.resize import upsample_align_corners
 
 # Widths of the 3x3 convolutions of each stage, in multiples of `channels`.
@@ -25,10 +26,12 @@ _FORMS = {
         "conv3": (1,),
     },
 }
+# The release leaves its convolutions as PyTorch makes them; the paper does not say.
+_INITIALIZERS = {"released": "torch", "paper": "msra"}
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class EncoderDecoderMaskHead(keras.layers.Layer):
+class EncoderDecoderMaskHead(MaskHead):
     """A small U-shaped network on each roi (IEMask R-CNN Eqs. 16-20).
 
         down1, down2: 2x2 maximum pooling, 3x3 convolutions     S/2, then S/4
@@ -36,14 +39,16 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
         conv3: 3x3 convolution at S, then a 1x1 predictor
 
     Each convolution has a bias, group normalisation and ReLU. `released` is the
-    authors' code: the decoder gets the encoder's feature of its size concatenated, and
-    two convolutions run at the bottom. `paper` is the equations: the feature is added,
-    one convolution runs at the bottom, and each stage of the decoder halves the width
-    before it adds.
+    authors' code: the decoder gets the encoder's feature of its size concatenated, two
+    convolutions run at the bottom, and the 3x3 convolutions begin as PyTorch's do.
+    `paper` is the equations: the feature is added, one convolution runs at the bottom,
+    and each stage of the decoder halves the width before it adds. It leaves out the
+    upsampling that ends Eq. 20: masks would have 2S cells per side, which neither the
+    release nor the paper's count of operations has.
 
     Args:
       num_classes: K, background not counted.
-      pool_size: bins a side of the roi feature, S, a multiple of 4.
+      pool_size: bins per side of the roi feature, S, a multiple of 4.
       form: `released` or `paper`.
       channels: at S; twice as many at S / 2, four times at S / 4. A multiple of 32.
       background_channel: keep a channel for the background, which nothing uses.
@@ -54,7 +59,7 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
     k + 1.
 
     Raises:
-      ValueError: a form, size or number of channels other than these.
+      ValueError: a form, size, initializer or number of channels other than these.
     """
 
     def __init__(
@@ -69,21 +74,18 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if form not in _FORMS:
-            raise ValueError(f"form={form!r}: expected one of {', '.join(_FORMS)}")
+        one_of("form", form, _FORMS)
         if pool_size % 4:
             raise ValueError(
                 f"pool_size={pool_size}: expected a multiple of 4, as the roi feature "
                 "is halved twice"
             )
-        self.outputs = ("mask",)
         self.num_classes = num_classes
         self.pool_size = pool_size
         self.form = form
         self.channels = channels
         self.background_channel = background_channel
         self.predictor_initializer = predictor_initializer
-        self.roi_specs = {"mask": RoISpec(pool_size)}
         # One flat list: Keras 2 does not store layers in lists inside a dict.
         self.convs = [
             ConvNorm(
@@ -91,18 +93,23 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
                 use_bias=True,
                 norm="gn",
                 activation="relu",
-                kernel_initializer=msra(),
+                **initializers.of_convolution(_INITIALIZERS[form]),
+                dtype=self.dtype_policy,
                 name=f"{stage}_{i}",
             )
             for stage, widths in _FORMS[form].items()
             for i, width in enumerate(widths, 1)
         ]
-        self.predictor = ConvNorm(
+        self.predictor = mask_predictor(
+            "predictor",
             num_classes + int(background_channel),
-            1,
-            kernel_initializer=mask_predictor(predictor_initializer),
-            name="predictor",
+            predictor_initializer,
+            self.dtype_policy,
         )
+
+    @property
+    def mask_size(self):
+        return self.pool_size
 
     def build(self, input_shape):
         width = tuple(input_shape["mask"])[-1]
@@ -120,12 +127,6 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
         self.predictor.build((None, None, None, width))
         self.built = True
 
-    def call(self, inputs):
-        x, lead = flatten_rois(inputs["mask"])  # [M, S, S, C]
-        hidden = self.upsample(self.trunk({"mask": x}), self.outputs)
-        logits = self.classify(hidden, self.outputs)
-        return {k: restore_rois(v, lead) for k, v in logits.items()}
-
     def trunk(self, inputs):
         fine = inputs["mask"]  # [M, S, S, C]
         half = self._run("down1", tf.nn.max_pool2d(fine, 2, 2, "VALID"))
@@ -133,28 +134,6 @@ class EncoderDecoderMaskHead(keras.layers.Layer):
         x = upsample_align_corners(self._run("conv1", x))  # [M, S/2, S/2, 2 channels]
         x = upsample_align_corners(self._run("conv2", self._join(x, half)))
         return {"mask": self._run("conv3", self._join(x, fine))}
-
-    def upsample(self, hidden, names):
-        return hidden
-
-    def classify(self, features, names):
-        logits = tf.cast(self.predictor(features["mask"]), tf.float32)
-        return {"mask": logits[..., 1:] if self.background_channel else logits}
-
-    def compute_output_shape(self, input_shape):
-        lead = tuple(input_shape["mask"])[:-3]
-        return {"mask": (*lead, self.pool_size, self.pool_size, self.num_classes)}
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "pool_size": self.pool_size,
-            "form": self.form,
-            "channels": self.channels,
-            "background_channel": self.background_channel,
-            "predictor_initializer": self.predictor_initializer,
-        }
 
     def _run(self, stage, x):
         for conv in self.convs:

@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.part import Part, one_of
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class MaskInformationFlow(keras.layers.Layer):
+class MaskInformationFlow(Part):
     """Adds a 1x1 convolution of an earlier mask feature to a roi feature.
 
     The mask information flow of Hybrid Task Cascade (sec. 3.2), which MR R-CNN sec. 3.2
@@ -21,13 +22,15 @@ class MaskInformationFlow(keras.layers.Layer):
         passes no gradient at zero, so this form has none.
 
     Call input: [roi feature `[..., S, S, C]`, earlier feature `[..., S, S, C']`].
-    Returns `[..., S, S, C]`.
+    Returns `[..., S, S, C]` in the layer's compute type.
+
+    Raises:
+      ValueError: an unknown initializer.
     """
 
     def __init__(self, channels, *, initializer="msra", **kwargs):
         super().__init__(**kwargs)
-        if initializer not in ("msra", "zero"):
-            raise ValueError(f"initializer={initializer!r}: expected msra or zero")
+        one_of("initializer", initializer, ("msra", "zero"))
         self.channels = channels
         self.initializer = initializer
         zero = initializer == "zero"
@@ -35,7 +38,8 @@ class MaskInformationFlow(keras.layers.Layer):
             channels,
             1,
             activation=None if zero else "relu",
-            kernel_initializer="zeros" if zero else msra(),
+            kernel_initializer="zeros" if zero else initializers.msra(),
+            dtype=self.dtype_policy,
             name="conv",
         )
 
@@ -51,10 +55,3 @@ class MaskInformationFlow(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "initializer": self.initializer,
-        }

@@ -3,13 +3,15 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
+from tfmask.layers.chain import build_chain, build_dense_chain, run_chain
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.part import Part
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class MaskIoUHead(keras.layers.Layer):
+class MaskIoUHead(Part):
     """Predicts the IoU of a mask with its instance (Mask Scoring R-CNN sec. 3.2).
 
     The roi feature and the mask, pooled to the same size by its maxima, go through
@@ -17,7 +19,7 @@ class MaskIoUHead(keras.layers.Layer):
 
     Args:
       num_classes: K, background not counted.
-      pool_size: bins a side of the roi feature, S.
+      pool_size: bins per side of the roi feature, S.
       channels: of the convolutions.
       fc_units: of the two hidden dense layers.
       background_row: keep an output for the background, which nothing uses, as
@@ -30,6 +32,9 @@ class MaskIoUHead(keras.layers.Layer):
     Raises:
       ValueError: T is no multiple of S.
     """
+
+    class_layers = ("maskiou",)
+    output_dtype = "float32"
 
     def __init__(
         self,
@@ -52,26 +57,26 @@ class MaskIoUHead(keras.layers.Layer):
                 channels,
                 strides=2 if i == 4 else 1,
                 activation="relu",
-                kernel_initializer=msra(),
+                kernel_initializer=initializers.msra(),
+                dtype=self.dtype_policy,
                 name=f"maskiou_fcn{i}",
             )
             for i in range(1, 5)
         ]
-        # Kaiming uniform with a = 1: bound sqrt(3 / fan_in).
         self.fcs = [
             keras.layers.Dense(
                 fc_units,
                 "relu",
-                kernel_initializer=keras.initializers.VarianceScaling(
-                    1.0, "fan_in", "uniform"
-                ),
+                kernel_initializer=initializers.xavier(),
+                dtype=self.dtype_policy,
                 name=f"maskiou_fc{i}",
             )
             for i in range(1, 3)
         ]
         self.predictor = keras.layers.Dense(
             num_classes + int(background_row),
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            kernel_initializer=initializers.normal(0.01),
+            dtype=self.dtype_policy,
             name="maskiou",
         )
 
@@ -79,19 +84,12 @@ class MaskIoUHead(keras.layers.Layer):
         feature, mask = (tuple(shape) for shape in input_shape)
         if mask[-1] % self.pool_size:
             raise ValueError(
-                f"masks of {mask[-1]} cells a side: expected a multiple of "
+                f"masks of {mask[-1]} cells per side: expected a multiple of "
                 f"{self.pool_size}, the size of the roi feature"
             )
-        width = feature[-1] + 1
-        for conv in self.convs:
-            conv.build((None, self.pool_size, self.pool_size, width))
-            width = self.channels
+        channels = build_chain(self.convs, feature[-1] + 1)
         half = (self.pool_size + 1) // 2
-        width *= half * half
-        for fc in self.fcs:
-            fc.build((None, width))
-            width = self.fc_units
-        self.predictor.build((None, width))
+        build_dense_chain([*self.fcs, self.predictor], channels * half * half)
         self.built = True
 
     def call(self, inputs):
@@ -101,24 +99,10 @@ class MaskIoUHead(keras.layers.Layer):
         factor = mask.shape[1] // self.pool_size
         if factor > 1:
             mask = tf.nn.max_pool2d(mask, factor, factor, "VALID")
-        x = tf.concat([x, mask], axis=-1)
-        for conv in self.convs:
-            x = conv(x)
+        x = run_chain(self.convs, tf.concat([x, mask], axis=-1))
         x = tf.reshape(x, [-1, x.shape[1:].num_elements()])
-        for fc in self.fcs:
-            x = fc(x)
-        ious = tf.cast(self.predictor(x), tf.float32)
+        ious = tf.cast(run_chain([*self.fcs, self.predictor], x), tf.float32)
         return restore_rois(ious[:, 1:] if self.background_row else ious, lead)
 
     def compute_output_shape(self, input_shape):
         return (*tuple(input_shape[0])[:-3], self.num_classes)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "pool_size": self.pool_size,
-            "channels": self.channels,
-            "fc_units": self.fc_units,
-            "background_row": self.background_row,
-        }

@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
-from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import mask_predictor, msra
+from tfmask.layers.chain import build_chain, run_chain
+from tfmask.layers.mask_head import deconvolution, hidden_convolutions, mask_predictor
+from tfmask.layers.part import Part
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class QuasiMultitaskBranch(keras.layers.Layer):
+class QuasiMultitaskBranch(Part):
     """A second fully convolutional mask head, in training only (MaskPlus sec. 3.4).
 
     It sees the mask head's roi feature, has weights of its own, and predicts masks of
@@ -20,8 +21,8 @@ class QuasiMultitaskBranch(keras.layers.Layer):
 
     Args:
       num_classes: K, background not counted.
-      pool_size: bins a side of the roi feature, S.
-      output_size: cells a side of its masks, T: S times a power of two, which may be
+      pool_size: bins per side of the roi feature, S.
+      output_size: cells per side of its masks, T: S times a power of two, which may be
         below one.
       conv_layers: 3x3 convolutions.
       channels: of all hidden layers.
@@ -31,8 +32,12 @@ class QuasiMultitaskBranch(keras.layers.Layer):
     class k + 1.
 
     Raises:
-      ValueError: T cannot be reached from S.
+      ValueError: T cannot be reached from S; an unknown initializer.
     """
+
+    class_layers = ("predictor",)
+    training_only = True
+    output_dtype = "float32"
 
     def __init__(
         self,
@@ -61,60 +66,29 @@ class QuasiMultitaskBranch(keras.layers.Layer):
         self.predictor_initializer = predictor_initializer
         self.averaged = factor if output_size < pool_size else 1
         doublings = factor.bit_length() - 1 if output_size > pool_size else 0
-        self.convs = [
-            ConvNorm(
-                channels,
-                activation="relu",
-                kernel_initializer=msra(),
-                name=f"mask_fcn{i}",
-            )
-            for i in range(1, conv_layers + 1)
-        ]
+        policy = self.dtype_policy
+        names = [f"mask_fcn{i}" for i in range(1, conv_layers + 1)]
+        self.convs = hidden_convolutions(names, channels, policy)
         self.deconvs = [
-            keras.layers.Conv2DTranspose(
-                channels,
-                2,
-                2,
-                activation="relu",
-                kernel_initializer=msra(),
-                name=f"deconv{i}",
-            )
+            deconvolution(f"deconv{i}", channels, policy)
             for i in range(1, doublings + 1)
         ]
-        self.predictor = ConvNorm(
-            num_classes,
-            1,
-            kernel_initializer=mask_predictor(predictor_initializer),
-            name="predictor",
+        self.predictor = mask_predictor(
+            "predictor", num_classes, predictor_initializer, policy
         )
 
     def build(self, input_shape):
-        width = tuple(input_shape)[-1]
-        for layer in (*self.convs, *self.deconvs):
-            layer.build((None, None, None, width))
-            width = self.channels
-        self.predictor.build((None, None, None, width))
+        layers = [*self.convs, *self.deconvs, self.predictor]
+        build_chain(layers, tuple(input_shape)[-1])
         self.built = True
 
     def call(self, inputs):
         x, lead = flatten_rois(inputs)  # [M, S, S, C]
         if self.averaged > 1:
             x = tf.nn.avg_pool2d(x, self.averaged, self.averaged, "VALID")
-        for layer in (*self.convs, *self.deconvs):
-            x = layer(x)
-        return restore_rois(tf.cast(self.predictor(x), tf.float32), lead)
+        logits = run_chain([*self.convs, *self.deconvs, self.predictor], x)
+        return restore_rois(tf.cast(logits, tf.float32), lead)
 
     def compute_output_shape(self, input_shape):
         side = self.output_size
         return (*tuple(input_shape)[:-3], side, side, self.num_classes)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "pool_size": self.pool_size,
-            "output_size": self.output_size,
-            "conv_layers": self.conv_layers,
-            "channels": self.channels,
-            "predictor_initializer": self.predictor_initializer,
-        }

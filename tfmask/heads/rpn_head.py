@@ -3,39 +3,38 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.part import Part
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class RPNHead(keras.layers.Layer):
+class RPNHead(Part):
     """A 3x3 convolution, then objectness and box deltas, shared by all levels.
 
     Args:
-      num_anchors: anchors a cell, A.
+      num_anchors: anchors per cell, A.
       channels: of the 3x3 convolution.
+      initializer: of all layers: `normal` N(0, 0.01), or another word of
+        `layers.initializers.of_convolution`.
 
-    Call input: list of `[B, H, W, C]`, one a level. Returns (logits, deltas):
+    Call input: list of `[B, H, W, C]`, one for each level. Returns (logits, deltas):
     `[B, H*W*A]` and `[B, H*W*A, 4]` float32 for each level, as two lists.
+
+    Raises:
+      ValueError: an unknown initializer.
     """
 
-    def __init__(self, num_anchors=3, channels=256, **kwargs):
+    output_dtype = "float32"
+
+    def __init__(self, num_anchors=3, channels=256, *, initializer="normal", **kwargs):
         super().__init__(**kwargs)
         self.num_anchors = num_anchors
         self.channels = channels
-
-        def conv(name, filters, size, activation=None):
-            initializer = keras.initializers.RandomNormal(stddev=0.01)
-            return ConvNorm(
-                filters,
-                size,
-                activation=activation,
-                kernel_initializer=initializer,
-                name=name,
-            )
-
-        self.conv = conv("conv", channels, 3, "relu")
-        self.objectness = conv("objectness", num_anchors, 1)
-        self.deltas = conv("deltas", 4 * num_anchors, 1)
+        self.initializer = initializer
+        self.conv = self._conv("conv", channels, 3, "relu")
+        self.objectness = self._conv("objectness", num_anchors, 1)
+        self.deltas = self._conv("deltas", 4 * num_anchors, 1)
 
     def build(self, input_shape):
         self.conv.build(tuple(input_shape[0]))
@@ -91,12 +90,15 @@ class RPNHead(keras.layers.Layer):
         batch = input_shape[0][0]
         return [(batch, n) for n in counts], [(batch, n, 4) for n in counts]
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_anchors": self.num_anchors,
-            "channels": self.channels,
-        }
+    def _conv(self, name, filters, kernel_size, activation=None):
+        return ConvNorm(
+            filters,
+            kernel_size,
+            activation=activation,
+            **initializers.of_convolution(self.initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
 
 
 def neighbourhoods(levels, index, reach):
@@ -112,7 +114,7 @@ def neighbourhoods(levels, index, reach):
       `[B, S, 2R + 1, 2R + 1, C]`, zero outside of the level.
     """
     steps = tf.range(-reach, reach + 1)
-    found, start = 0.0, 0
+    patches, start = 0.0, 0
     for level in levels:
         height, width = tf.unstack(tf.shape(level)[1:3])
         local = (index - start)[..., None, None]
@@ -124,6 +126,6 @@ def neighbourhoods(levels, index, reach):
         place = tf.where(inside, rows * width + columns, 0)
         flat = tf.reshape(level, [-1, height * width, level.shape[-1]])
         cells = tf.gather(flat, place, batch_dims=1)
-        found += tf.where(inside[..., None], cells, tf.zeros([], cells.dtype))
+        patches += tf.where(inside[..., None], cells, tf.zeros([], cells.dtype))
         start += height * width
-    return found
+    return patches

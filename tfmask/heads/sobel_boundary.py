@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.initializers import msra
+from tfmask.layers.part import Part
 from tfmask.layers.rois import flatten_rois, restore_rois
 
 _ACROSS = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
@@ -13,8 +14,8 @@ _SOBEL = np.stack([_ACROSS, _ACROSS.T], axis=-1)[:, :, None]  # [3, 3, 1, 2]
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class SobelBoundaryHead(keras.layers.Layer):
-    """Boundary of a predicted mask (BMask R-CNN fig. 7b, sec. 4.4).
+class SobelBoundaryHead(Part):
+    """Boundary of a predicted mask, in training only (BMask R-CNN fig. 7b, sec. 4.4).
 
     Sobel filters across and down the mask, which are not trained, then two 3x3
     convolutions. The paper does not say how wide the first of them is.
@@ -27,13 +28,14 @@ class SobelBoundaryHead(keras.layers.Layer):
     Returns logits `[..., T, T]` float32. Gradient flows into the probabilities.
     """
 
+    training_only = True
+    output_dtype = "float32"
+
     def __init__(self, channels=8, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
-        self.conv1 = ConvNorm(
-            channels, activation="relu", kernel_initializer=msra(), name="conv1"
-        )
-        self.conv2 = ConvNorm(1, kernel_initializer=msra(), name="conv2")
+        self.conv1 = self._conv("conv1", channels, activation="relu")
+        self.conv2 = self._conv("conv2", 1)
 
     def build(self, input_shape):
         sides = tuple(input_shape)[-2:]
@@ -50,5 +52,11 @@ class SobelBoundaryHead(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
+    def _conv(self, name, filters, activation=None):
+        return ConvNorm(
+            filters,
+            activation=activation,
+            kernel_initializer=initializers.msra(),
+            dtype=self.dtype_policy,
+            name=name,
+        )

@@ -3,33 +3,41 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
+from tfmask.layers.part import Part, one_of
 
 GROUPS = 32  # of GroupNorm, as the paper and every code base have it
+NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
+ACTIVATIONS = (None, "relu")
 
 
-def make_norm(kind: str, epsilon: float, train_affine: bool):
+def make_norm(kind: str, epsilon: float, train_affine: bool, dtype):
     """The normalisation layer of a kind, or None.
 
     Args:
       kind: `none`, `frozen_bn`, `bn`, `sync_bn` or `gn`.
       epsilon: added to the variance.
       train_affine: frozen_bn alone: scale and offset are trained.
+      dtype: policy of the layer.
+
+    Raises:
+      ValueError: another kind.
     """
+    one_of("norm", kind, NORMS)
+    options = dict(epsilon=epsilon, dtype=dtype, name="norm")
     if kind == "none":
         return None
     if kind == "frozen_bn":
-        return FrozenBatchNorm(epsilon, train_affine=train_affine, name="norm")
+        return FrozenBatchNorm(train_affine=train_affine, **options)
     if kind == "gn":
-        return keras.layers.GroupNormalization(GROUPS, epsilon=epsilon, name="norm")
-    return BatchNorm(
-        momentum=0.9, epsilon=epsilon, synchronized=kind == "sync_bn", name="norm"
-    )
+        return keras.layers.GroupNormalization(GROUPS, **options)
+    return BatchNorm(momentum=0.9, synchronized=kind == "sync_bn", **options)
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ConvNorm(keras.layers.Layer):
+class ConvNorm(Part):
     """2-D convolution with symmetric padding, then normalisation and ReLU.
 
     Padding is (k - 1) / 2 on each side, also with stride 2, as in the public detectors;
@@ -39,7 +47,7 @@ class ConvNorm(keras.layers.Layer):
 
     Args:
       filters: output channels.
-      kernel_size: side of the kernel, odd.
+      kernel_size: side of the kernel, k, odd.
       strides: 1 or 2.
       use_bias: a bias on the convolution; by default where there is no normalisation.
       norm: `none`, `frozen_bn`, `bn`, `sync_bn` or `gn`.
@@ -47,10 +55,15 @@ class ConvNorm(keras.layers.Layer):
       train_affine: frozen_bn: train scale and offset.
       activation: `relu` or None.
       kernel_initializer: any Keras initializer.
+      bias_initializer: any Keras initializer, or `torch`: uniform within
+        1 / sqrt(fan in), PyTorch's default.
 
     Call input: `[B, H, W, C]` floating. Returns `[B, ceil(H/s), ceil(W/s), filters]` in
     the layer's compute type. With `bordered=True` the input has its border already, and
     none is added: (k - 1) / 2 cells on each side that do not count as cells.
+
+    Raises:
+      ValueError: an unknown norm, activation or stride, or an even kernel.
     """
 
     def __init__(
@@ -65,51 +78,65 @@ class ConvNorm(keras.layers.Layer):
         train_affine=False,
         activation=None,
         kernel_initializer="he_normal",
+        bias_initializer="zeros",
         **kwargs,
     ):
         # Casts are explicit: the frozen scale is computed in float32.
         super().__init__(autocast=False, **kwargs)
+        one_of("strides", strides, (1, 2))
+        one_of("activation", activation, ACTIVATIONS)
+        if kernel_size % 2 != 1:
+            raise ValueError(
+                f"kernel_size={kernel_size}: expected an odd side, which has as many "
+                "cells on either side of its middle"
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.use_bias = norm == "none" if use_bias is None else use_bias
-        self.norm_kind = norm
+        self.norm = norm
         self.norm_epsilon = norm_epsilon
         self.train_affine = train_affine
         self.activation = activation
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.norm = make_norm(norm, norm_epsilon, train_affine)
+        self.bias_initializer = bias_initializer
+        if bias_initializer != initializers.TORCH:
+            self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.norm_layer = make_norm(norm, norm_epsilon, train_affine, self.dtype_policy)
 
     def build(self, input_shape):
-        k = self.kernel_size
+        k, channels = self.kernel_size, input_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(k, k, input_shape[-1], self.filters),
+            shape=(k, k, channels, self.filters),
             initializer=self.kernel_initializer,
         )
         self.bias = None
         if self.use_bias:
+            initializer = self.bias_initializer
+            if initializer == initializers.TORCH:
+                initializer = initializers.torch_bias(k * k * channels)
             self.bias = self.add_weight(
-                name="bias", shape=(self.filters,), initializer="zeros"
+                name="bias", shape=(self.filters,), initializer=initializer
             )
-        if self.norm is not None:
-            self.norm.build((None, None, None, self.filters))
+        if self.norm_layer is not None:
+            self.norm_layer.build((None, None, None, self.filters))
         self.built = True
 
     def call(self, inputs, training=None, bordered=False):
         kernel, shift = tf.cast(self.kernel, tf.float32), None
         if self.bias is not None:
             shift = tf.cast(self.bias, tf.float32)
-        folded = isinstance(self.norm, FrozenBatchNorm)
+        folded = self.norm == "frozen_bn"
         if folded:
-            scale, offset = self.norm.scale_and_offset()
+            scale, offset = self.norm_layer.scale_and_offset()
             kernel = kernel * scale
             shift = offset if shift is None else shift * scale + offset
         x = self._convolve(tf.cast(inputs, self.compute_dtype), kernel, bordered)
         if shift is not None:
             x = tf.nn.bias_add(x, tf.cast(shift, x.dtype))
-        if self.norm is not None and not folded:
-            x = tf.cast(self.norm(x, training=training), x.dtype)
+        if self.norm_layer is not None and not folded:
+            x = tf.cast(self.norm_layer(x, training=training), x.dtype)
         return tf.nn.relu(x) if self.activation == "relu" else x
 
     def _convolve(self, x, kernel, bordered):
@@ -127,17 +154,3 @@ class ConvNorm(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         sides = [s if s is None else -(-s // self.strides) for s in input_shape[1:3]]
         return (input_shape[0], *sides, self.filters)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "use_bias": self.use_bias,
-            "norm": self.norm_kind,
-            "norm_epsilon": self.norm_epsilon,
-            "train_affine": self.train_affine,
-            "activation": self.activation,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }

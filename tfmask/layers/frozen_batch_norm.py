@@ -3,20 +3,23 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers.part import Part
+
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class FrozenBatchNorm(keras.layers.Layer):
+class FrozenBatchNorm(Part):
     """Batch normalisation with fixed statistics (Detectron2's FrozenBatchNorm2d).
 
     Args:
       epsilon: added to the variance; 0 for maskrcnn-benchmark.
       train_affine: scale and offset are trained (Tensorpack's FreezeBN).
 
-    Call input: `[..., C]` floating. Returns the same shape.
+    Call input: `[..., C]` floating. Returns the same shape and type.
     """
 
     def __init__(self, epsilon=1e-5, *, train_affine=False, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.epsilon = epsilon
         self.train_affine = train_affine
 
@@ -49,11 +52,4 @@ class FrozenBatchNorm(keras.layers.Layer):
         return inputs * tf.cast(scale, inputs.dtype) + tf.cast(offset, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "train_affine": self.train_affine,
-        }
+        return tuple(input_shape)

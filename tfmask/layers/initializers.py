@@ -1,11 +1,12 @@
 """Initial values of convolutions and dense layers, by the words that layers take."""
 
 import math
-from collections.abc import Callable, Mapping
 
 import keras
 
 from tfmask.layers.part import one_of
+
+TORCH = "torch"
 
 
 def msra() -> keras.initializers.Initializer:
@@ -13,52 +14,78 @@ def msra() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-def normal(stddev: float) -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(stddev=stddev)
+def xavier() -> keras.initializers.Initializer:
+    """Uniform with bound sqrt(3 / fan_in).
 
-
-# Words of hidden layers, and of the RPN.
-KERNELS: Mapping[str, Callable[[], keras.initializers.Initializer]] = {
-    # Uniform with bound sqrt(3 / fan_in): Caffe2's Xavier fill, and PyTorch's Kaiming
-    # uniform with a = 1.
-    "xavier": lambda: keras.initializers.VarianceScaling(1.0, "fan_in", "uniform"),
-    "variance_scaling": lambda: keras.initializers.VarianceScaling(
-        1.0, "fan_in", "truncated_normal"
-    ),
-    "msra": msra,
-    "normal": lambda: normal(0.01),
-    # PyTorch's default, Kaiming uniform with a = sqrt(5): bound 1 / sqrt(fan_in).
-    "torch": lambda: keras.initializers.VarianceScaling(1.0 / 3.0, "fan_in", "uniform"),
-}
-# Words of the 1x1 predictor of masks.
-PREDICTORS = {"normal": lambda: normal(0.001), "msra": msra}
-
-
-def kernel(word: str) -> keras.initializers.Initializer:
-    """Of a convolution or dense layer.
-
-    Args:
-      word: `xavier`, `variance_scaling`, `msra`, `normal` N(0, 0.01) or `torch`; see
-        `KERNELS`. Biases begin at zero, but with `torch`: see `torch_bias`.
-
-    Raises:
-      ValueError: another word.
+    Caffe2's Xavier fill, and PyTorch's Kaiming uniform with a = 1.
     """
-    one_of("initializer", word, KERNELS)
-    return KERNELS[word]()
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
 
 
-def mask_predictor(word: str) -> keras.initializers.Initializer:
-    """Of the 1x1 predictor of masks: `normal` N(0, 0.001) or `msra`.
+def variance_scaling() -> keras.initializers.Initializer:
+    """Truncated normal with variance 1 / fan_in, Tensorpack's choice."""
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
 
-    Raises:
-      ValueError: another word.
-    """
-    one_of("predictor_initializer", word, PREDICTORS)
-    return PREDICTORS[word]()
+
+def normal(deviation: float) -> keras.initializers.Initializer:
+    """Normal with mean 0."""
+    return keras.initializers.RandomNormal(stddev=deviation)
+
+
+def torch_kernel() -> keras.initializers.Initializer:
+    """PyTorch's default, Kaiming uniform with a = sqrt(5): bound 1 / sqrt(fan_in)."""
+    return keras.initializers.VarianceScaling(1.0 / 3.0, "fan_in", "uniform")
 
 
 def torch_bias(fan_in: int) -> keras.initializers.Initializer:
-    """PyTorch's default for a bias: uniform with the bound of its kernel."""
+    """PyTorch's default of a bias: uniform within the bound of its kernel."""
     bound = 1.0 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-bound, bound)
+
+
+_DENSE = {
+    "xavier": xavier,
+    "variance_scaling": variance_scaling,
+    "msra": msra,
+    "normal": lambda: normal(0.01),
+}
+_CONVOLUTIONS = {**_DENSE, TORCH: torch_kernel}
+_MASK_PREDICTORS = {"normal": lambda: normal(0.001), "msra": msra}
+
+
+def of_dense(word: str) -> keras.initializers.Initializer:
+    """Of the kernel of a hidden dense layer, whose bias begins at zero.
+
+    Args:
+      word: `xavier`, `variance_scaling`, `msra` or `normal` N(0, 0.01).
+
+    Raises:
+      ValueError: another word.
+    """
+    one_of("initializer", word, _DENSE)
+    return _DENSE[word]()
+
+
+def of_convolution(word: str) -> dict:
+    """Keywords of a hidden ConvNorm, `kernel_initializer` and `bias_initializer`.
+
+    Args:
+      word: one of `of_dense`, whose bias begins at zero, or `torch`, PyTorch's default
+        of kernel and bias.
+
+    Raises:
+      ValueError: another word.
+    """
+    one_of("initializer", word, _CONVOLUTIONS)
+    bias = TORCH if word == TORCH else "zeros"
+    return {"kernel_initializer": _CONVOLUTIONS[word](), "bias_initializer": bias}
+
+
+def of_mask_predictor(word: str) -> keras.initializers.Initializer:
+    """Of the kernel of the 1x1 predictor of masks: `normal` N(0, 0.001) or `msra`.
+
+    Raises:
+      ValueError: another word.
+    """
+    one_of("predictor_initializer", word, _MASK_PREDICTORS)
+    return _MASK_PREDICTORS[word]()

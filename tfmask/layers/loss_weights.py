@@ -3,8 +3,11 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers.part import Part
 
-class LossWeights(keras.layers.Layer):
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class LossWeights(Part):
     """One non-trained scalar for each loss term, all 1 at first.
 
     They are weights of the model, so that checkpoints hold them and a callback can set
@@ -12,21 +15,23 @@ class LossWeights(keras.layers.Layer):
 
     Args:
       names: the loss terms.
+
+    It is not called: the weights exist as soon as it is made, for `get` and `set`.
     """
 
     def __init__(self, names, **kwargs):
         super().__init__(**kwargs)
         self.names = tuple(names)
-        self._terms = {
-            name: self.add_weight(
+        self._terms = [
+            self.add_weight(
                 name=name,
                 shape=(),
                 initializer="ones",
-                dtype="float32",
+                dtype="float32",  # as losses are, whatever the model computes in
                 trainable=False,
             )
             for name in self.names
-        }
+        ]
         self.built = True
 
     def set(self, name: str, value: float) -> None:
@@ -35,11 +40,14 @@ class LossWeights(keras.layers.Layer):
         Raises:
           KeyError: there is no such term; the message lists them.
         """
-        if name not in self._terms:
+        if name not in self.names:
             known = ", ".join(self.names)
             raise KeyError(f"{name}: no such loss term; this model has {known}")
-        self._terms[name].assign(value)
+        self._terms[self.names.index(name)].assign(value)
 
     def get(self) -> dict[str, tf.Tensor]:
         """Term -> scalar float32 tensor."""
-        return {k: tf.convert_to_tensor(v) for k, v in self._terms.items()}
+        return {
+            name: tf.convert_to_tensor(term)
+            for name, term in zip(self.names, self._terms)
+        }

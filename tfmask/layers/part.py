@@ -5,6 +5,7 @@ import functools
 import inspect
 
 import keras
+import tensorflow as tf
 
 
 def one_of(name: str, value, known) -> None:
@@ -21,22 +22,44 @@ def one_of(name: str, value, known) -> None:
 class Part(keras.layers.Layer):
     """A Keras layer whose configuration is the arguments of its constructor.
 
-    A subclass keeps every argument of its constructor as an attribute of the same name;
-    `get_config` and `from_config` follow from that, so that a setting is not written
-    again in either. Arguments are numbers, words, None, tuples and dicts of them, Keras
-    initializers, layers, and `Rule`s. A layer that is an argument is built by the part
-    that holds it, and sublayers get `dtype=self.dtype_policy`.
+    A subclass keeps every argument of its constructor as an attribute of the same name,
+    with an underscore after it where a method has that name; `get_config` and
+    `from_config` follow from that, so that a setting is not written again in either.
+    Arguments are numbers, words, None, tuples and dicts of them, Keras initializers,
+    layers, and `Rule`s. A layer that is an argument is built by the part that holds it,
+    and sublayers get `dtype=self.dtype_policy`.
 
     Attributes:
       names_weights: whether the layer's name is part of the paths of the weights below
         it, see `layers.naming`. Off in what only arranges other layers.
+      class_layers: names of the sublayers that another number, or another list, of
+        classes resets.
+      training_only: whether inference does without the layer.
+      output_dtype: type of the outputs where it is not that of the computation.
     """
 
     names_weights = True
+    class_layers: tuple[str, ...] = ()
+    training_only = False
+    output_dtype: str | None = None
 
     def get_config(self):
-        own = {name: serialize(getattr(self, name)) for name in arguments(type(self))}
+        own = {name: serialize(self._argument(name)) for name in arguments(type(self))}
         return {**super().get_config(), **own}
+
+    def _argument(self, name):
+        method = callable(getattr(type(self), name, None))
+        return getattr(self, f"{name}_" if method else name)
+
+    def compute_output_spec(self, *args, **kwargs):
+        # Keras 3 calls it for a symbolic output; from compute_output_shape it would
+        # give every output the type of the computation.
+        spec = super().compute_output_spec(*args, **kwargs)
+        if self.output_dtype is None:
+            return spec
+        return tf.nest.map_structure(
+            lambda tensor: keras.KerasTensor(tensor.shape, self.output_dtype), spec
+        )
 
     @classmethod
     def from_config(cls, config):

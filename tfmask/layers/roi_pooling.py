@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from tfmask.layers.levels import level_numbers
 from tfmask.layers.part import Part, Rule, one_of
 from tfmask.layers.rois import RoISpec
 from tfmask.ops.roi_align import multilevel_roi_align
@@ -41,7 +42,7 @@ class RoIPooling(Rule):
 
     def __post_init__(self):
         object.__setattr__(self, "levels", tuple(self.levels))
-        _level_numbers(self.levels)
+        level_numbers(self.levels)
 
     def pool(self, features, spec: RoISpec, boxes, batch_indices, masks=None):
         """Pools packed boxes as a head's spec has it.
@@ -64,14 +65,9 @@ class RoIPooling(Rule):
           KeyError: a level that `features` lacks.
         """
         levels = self.levels if spec.levels is None else spec.levels
-        numbers = _level_numbers(levels)
         one_of("assign", spec.assign, ASSIGNMENTS)
-        consecutive = range(numbers[0], numbers[0] + len(numbers))
-        if spec.assign == "by_size" and numbers != list(consecutive):
-            raise ValueError(
-                f"levels={levels}: expected consecutive levels, fine to coarse, where "
-                "the size of a roi chooses among them"
-            )
+        # The size of a roi chooses by number.
+        numbers = level_numbers(levels, consecutive=spec.assign == "by_size")
         return multilevel_roi_align(
             [features[name] for name in levels],
             boxes,
@@ -86,15 +82,6 @@ class RoIPooling(Rule):
             assign=spec.assign,
             inclusive=self.inclusive,
         )
-
-
-def _level_numbers(levels) -> list[int]:
-    """The number in each level's name, 2 for p2."""
-    if not levels or not all(name[1:].isdecimal() for name in levels):
-        raise ValueError(
-            f"levels={levels}: expected names such as 'p2', a letter and the level"
-        )
-    return [int(name[1:]) for name in levels]
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -115,8 +102,10 @@ class MultilevelRoIAlign(Part):
     `[B, N, L, S, S, C]` for `all`; float32 (float64 for float64 features).
 
     Raises:
-      ValueError: an unknown assignment, or levels that leave one out.
+      ValueError: an unknown assignment; levels that leave one out, for `by_size`.
     """
+
+    output_dtype = "float32"
 
     def __init__(
         self,
@@ -133,7 +122,8 @@ class MultilevelRoIAlign(Part):
         # Boxes stay float32 whatever the features are computed in.
         super().__init__(autocast=False, **kwargs)
         one_of("assign", assign, ASSIGNMENTS)
-        # Sizes of what is gathered for each level are not known before it runs.
+        level_numbers(levels, consecutive=assign == "by_size")
+        # XLA has no tf.image.crop_and_resize, and no rows chosen by level.
         self.supports_jit = False
         self.size = size
         self.levels = tuple(levels)
@@ -170,14 +160,14 @@ class MultilevelRoIAlign(Part):
 
     def _pool_padded(self, features, boxes, masks=None):
         """`[B, N, ...]` instead of packed rois."""
-        batch, count = tf.unstack(tf.shape(boxes)[:2])
-        batch_indices = tf.repeat(tf.range(batch), count)  # [B*N]
+        lead = tf.shape(boxes)[:2]
+        batch_indices = tf.repeat(tf.range(lead[0]), lead[1])  # [B*N]
         if masks is not None:
-            shape = tf.concat([[batch * count], tf.shape(masks)[2:]], 0)
+            shape = tf.concat([[lead[0] * lead[1]], tf.shape(masks)[2:]], 0)
             masks = tf.reshape(masks, shape)  # [B*N, Hp, Wp]
         boxes = tf.reshape(boxes, [-1, 4])
         pooled = self.pool(features, boxes, batch_indices, masks)
-        return tf.reshape(pooled, [batch, count, *pooled.shape[1:]])
+        return tf.reshape(pooled, tf.concat([lead, pooled.shape[1:]], 0))
 
     def compute_output_shape(self, input_shape):
         features, boxes = input_shape

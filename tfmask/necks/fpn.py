@@ -3,85 +3,96 @@
 import keras
 import tensorflow as tf
 
+from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
-
-# Uniform with bound sqrt(3 / fan_in): Caffe2's Xavier fill.
-_XAVIER = {
-    "class_name": "VarianceScaling",
-    "config": {"scale": 1.0, "mode": "fan_in", "distribution": "uniform"},
-}
-_VARIANCE_SCALING = {
-    "class_name": "VarianceScaling",
-    "config": {"scale": 1.0, "mode": "fan_in", "distribution": "truncated_normal"},
-}
-INITIALIZERS = {"xavier": _XAVIER, "variance_scaling": _VARIANCE_SCALING}
+from tfmask.layers.levels import level_numbers
+from tfmask.layers.part import Part
+from tfmask.structures import FeatureSpec
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class FPN(keras.layers.Layer):
+class FPN(Part):
     """Top-down pathway with lateral connections (FPN sec. 3).
 
     Args:
       channels: of every output.
-      norm: `none`, `bn`, `sync_bn` or `gn` after every convolution.
-      initializer: `xavier` (Detectron2, maskrcnn-benchmark) or `variance_scaling`
-        (Tensorpack).
+      levels: of the backbone, fine to coarse; none between them is left out.
+      norm: `none`, `frozen_bn`, `bn`, `sync_bn` or `gn` after every convolution.
+      initializer: `xavier` (Detectron2, maskrcnn-benchmark), `variance_scaling`
+        (Tensorpack), or another word of `layers.initializers.of_convolution`.
 
-    Call input: dict `c2`..`c5`. Returns a dict `p2`..`p6`, level i `[B, H/2^i, W/2^i,
-    channels]`; P6 is every second cell of P5.
+    Call input: dict of the backbone's levels, `c2`..`c5`. Returns a dict with a level
+    `p2`..`p5` for each of them and one that is coarser, `p6`: level i is
+    `[B, H/2^i, W/2^i, channels]` in the layer's compute type; the coarsest is every
+    second cell of the one before.
+
+    Raises:
+      ValueError: an unknown norm or initializer; levels out of order.
     """
 
-    def __init__(self, channels=256, *, norm="none", initializer="xavier", **kwargs):
+    def __init__(
+        self,
+        channels=256,
+        *,
+        levels=("c2", "c3", "c4", "c5"),
+        norm="none",
+        initializer="xavier",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.channels = channels
+        self.levels = tuple(levels)
         self.norm = norm
         self.initializer = initializer
+        self._numbers = tuple(level_numbers(self.levels, consecutive=True))
+        self.laterals = [self._conv(f"fpn_lateral{i}", 1) for i in self._numbers]
+        self.output_convs = [self._conv(f"fpn_output{i}", 3) for i in self._numbers]
 
-        def conv(name, size):
-            return ConvNorm(
-                channels,
-                size,
-                norm=norm,
-                kernel_initializer=keras.initializers.get(INITIALIZERS[initializer]),
-                name=name,
-            )
+    @property
+    def output_spec(self) -> dict[str, FeatureSpec]:
+        numbers = (*self._numbers, self._numbers[-1] + 1)
+        return {f"p{i}": FeatureSpec(self.channels, 2**i) for i in numbers}
 
-        self.laterals = {f"c{i}": conv(f"fpn_lateral{i}", 1) for i in range(2, 6)}
-        self.outputs_ = {f"c{i}": conv(f"fpn_output{i}", 3) for i in range(2, 6)}
+    @property
+    def roi_levels(self) -> tuple[str, ...]:
+        """Levels that rois are pooled from: all but the coarsest."""
+        return tuple(f"p{i}" for i in self._numbers)
 
     def build(self, input_shape):
-        for name, layer in self.laterals.items():
-            layer.build(tuple(input_shape[name]))
-        for layer in self.outputs_.values():
-            layer.build((None, None, None, self.channels))
+        for name, lateral in zip(self.levels, self.laterals):
+            lateral.build(tuple(input_shape[name]))
+        for conv in self.output_convs:
+            conv.build((None, None, None, self.channels))
         self.built = True
 
     def call(self, inputs, training=None):
-        outputs, top = {}, None
-        for i in range(5, 1, -1):
-            inner = self.laterals[f"c{i}"](inputs[f"c{i}"], training=training)
+        outputs, top = [], None
+        for name, lateral, conv in reversed(
+            list(zip(self.levels, self.laterals, self.output_convs))
+        ):
+            inner = lateral(inputs[name], training=training)
             if top is not None:
                 inner += _upsample(top, tf.shape(inner))
-            outputs[f"p{i}"] = self.outputs_[f"c{i}"](inner, training=training)
+            outputs.insert(0, conv(inner, training=training))
             top = inner
-        outputs["p6"] = outputs["p5"][:, ::2, ::2]
-        return {name: outputs[name] for name in sorted(outputs)}
+        outputs.append(outputs[-1][:, ::2, ::2])
+        return dict(zip(self.output_spec, outputs))
 
     def compute_output_shape(self, input_shape):
-        shapes = {
-            f"p{i}": (*input_shape[f"c{i}"][:3], self.channels) for i in range(2, 6)
-        }
-        batch, height, width, channels = shapes["p5"]
+        shapes = [(*input_shape[name][:3], self.channels) for name in self.levels]
+        batch, height, width, channels = shapes[-1]
         half = [s if s is None else -(-s // 2) for s in (height, width)]
-        return {**shapes, "p6": (batch, *half, channels)}
+        return dict(zip(self.output_spec, [*shapes, (batch, *half, channels)]))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "norm": self.norm,
-            "initializer": self.initializer,
-        }
+    def _conv(self, name, kernel_size):
+        return ConvNorm(
+            self.channels,
+            kernel_size,
+            norm=self.norm,
+            **initializers.of_convolution(self.initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
 
 
 def _upsample(x, shape):

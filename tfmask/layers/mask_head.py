@@ -1,0 +1,116 @@
+"""The contract of mask heads, and the layers that they are made of.
+
+A mask head is a Keras layer that says in `roi_specs` what it wants pooled, and in
+`outputs` what it predicts. `call` takes features of any leading shape. It is made of
+three steps on packed features `[M, ...]` with M >= 1, so that other techniques can be
+put between them:
+
+    trunk(inputs) -> hidden features by name, `mask` among them
+    upsample(hidden, names) -> features at the resolution of the outputs in `names`
+    classify(features, names) -> logits `[M, T, T, K]` float32 for each of `names`
+
+`names` leaves out what nobody reads: boundaries, at test.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfmask.layers import initializers
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.part import Part
+from tfmask.layers.rois import RoISpec, flatten_rois, restore_rois
+
+
+class MaskHead(Part):
+    """Base of mask heads: `call` from the three steps.
+
+    A subclass has the attributes `num_classes`, `background_channel` and `pool_size`,
+    and for each of `outputs` a predictor, which `predictor_of` finds.
+    """
+
+    outputs: tuple[str, ...] = ("mask",)
+    class_layers = ("predictor",)
+    output_dtype = "float32"
+
+    @property
+    def roi_specs(self) -> dict[str, RoISpec]:
+        """What is pooled for each name in the inputs."""
+        return {"mask": RoISpec(self.pool_size)}
+
+    @property
+    def mask_size(self) -> int:
+        """Cells per side of the outputs, T."""
+        raise NotImplementedError
+
+    def trunk(self, inputs):
+        """Pooled features `[M, S, S, C]` by name -> hidden features by name."""
+        raise NotImplementedError
+
+    def upsample(self, hidden, names):
+        """Hidden features -> features `[M, T, T, C]` of the outputs in `names`."""
+        return hidden
+
+    def predictor_of(self, name) -> ConvNorm:
+        """The layer that predicts an output."""
+        return self.predictor
+
+    def classify(self, features, names):
+        """Features `[M, T, T, C]` -> logits `[M, T, T, K]` float32 for each name."""
+        logits = {
+            name: tf.cast(self.predictor_of(name)(features[name]), tf.float32)
+            for name in names
+        }
+        if self.background_channel:
+            logits = {name: value[..., 1:] for name, value in logits.items()}
+        return logits
+
+    def call(self, inputs):
+        packed = {name: flatten_rois(inputs[name]) for name in self.roi_specs}
+        hidden = self.trunk({name: x for name, (x, _) in packed.items()})
+        logits = self.classify(self.upsample(hidden, self.outputs), self.outputs)
+        lead = packed["mask"][1]
+        return {name: restore_rois(value, lead) for name, value in logits.items()}
+
+    def compute_output_shape(self, input_shape):
+        lead, side = tuple(input_shape["mask"])[:-3], self.mask_size
+        shape = (*lead, side, side, self.num_classes)
+        return dict.fromkeys(self.outputs, shape)
+
+
+def hidden_convolutions(names, channels: int, dtype) -> list[ConvNorm]:
+    """3x3 convolutions with ReLU, one for each name, initialised as MSRA."""
+    return [
+        ConvNorm(
+            channels,
+            activation="relu",
+            kernel_initializer=initializers.msra(),
+            dtype=dtype,
+            name=name,
+        )
+        for name in names
+    ]
+
+
+def deconvolution(name: str, channels: int, dtype, kernel_size: int = 2):
+    """Transposed convolution with ReLU that doubles the side, initialised as MSRA."""
+    return keras.layers.Conv2DTranspose(
+        channels,
+        kernel_size,
+        2,
+        padding="same",
+        activation="relu",
+        kernel_initializer=initializers.msra(),
+        dtype=dtype,
+        name=name,
+    )
+
+
+def mask_predictor(name: str, channels: int, initializer: str, dtype) -> ConvNorm:
+    """1x1 convolution to logits; `initializer`: `normal` or `msra`."""
+    return ConvNorm(
+        channels,
+        1,
+        kernel_initializer=initializers.of_mask_predictor(initializer),
+        dtype=dtype,
+        name=name,
+    )
