@@ -129,6 +129,8 @@ def _product(columns, kernel):
         columns = tf.reshape(columns, [-1, taps * channels])
         return tf.matmul(columns, tf.reshape(kernel, [-1, filters]))
     columns = tf.reshape(columns, [-1, taps, groups, depth])
-    kernel = tf.reshape(kernel, [taps, depth, groups, filters // groups])
-    product = tf.einsum("ntgc,tcgf->ngf", columns, kernel)
-    return tf.reshape(product, [-1, filters])
+    columns = tf.transpose(columns, [2, 0, 1, 3])
+    columns = tf.reshape(columns, [groups, -1, taps * depth])
+    kernel = tf.reshape(kernel, [taps * depth, groups, filters // groups])
+    product = tf.matmul(columns, tf.transpose(kernel, [1, 0, 2]))  # [groups, N, F / g]
+    return tf.reshape(tf.transpose(product, [1, 0, 2]), [-1, filters])
