@@ -129,9 +129,9 @@ def predict(options) -> int:
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.weights.load import read_weights
+    from tfmask.weights.load import read_class_map
 
-    class_map = read_weights(options.load).class_map or _numbered(config)
+    class_map = read_class_map(options.load) or _numbered(config)
     model = load_model(config, options.load, class_map)
     boundaries = options.show == "boundary"
     if boundaries and "boundary" not in model.mask_branch.terms:
