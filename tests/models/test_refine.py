@@ -258,7 +258,7 @@ def test_boundaries_are_of_the_refined_head():
     mask = small_mask("boundary_preserving")
     model = refine_model({"mask": mask})
     before = model(small_batch(), boundaries=True)["boundaries"].numpy()
-    predictor = model.refinement.masks.head.predictors["boundary"]
+    predictor = model.refinement.masks.head.boundary_predictor
     predictor.bias.assign(predictor.bias + 1.0)
     after = model(small_batch(), boundaries=True)["boundaries"].numpy()
     assert before.shape == (2, 20, 28, 28) and (after > before).any()

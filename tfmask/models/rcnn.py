@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmask.files import is_tfmask_file
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import arguments, deserialize, serialize
 from tfmask.models.box_stages import instance_targets
@@ -205,6 +206,15 @@ class GeneralizedRCNN(keras.Model):
                 edges = select_class(edges, labels)
             result["boundaries"] = rois.restore(tf.sigmoid(edges))
         return result
+
+    def load_weights(self, filepath, *args, **kwargs):
+        if is_tfmask_file(filepath):
+            raise ValueError(
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file of "
+                "`save_weights`; load this one with "
+                "tfmask.weights.load.load_weights(model, path)"
+            )
+        return super().load_weights(filepath, *args, **kwargs)
 
     def get_config(self):
         own = {name: serialize(getattr(self, name)) for name in arguments(type(self))}
