@@ -31,7 +31,7 @@ def cf_256x3() -> Config:
 
 
 def cf_512() -> Config:
-    """Contextual fusion as section 3.1 first has it, 512-256-256; in no table."""
+    """Contextual fusion as section 3.1 first has it, 512-256-256."""
     return _context(512, 256, 256)
 
 

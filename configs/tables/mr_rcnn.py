@@ -30,7 +30,7 @@ mr_rcnn/r101                      | MR R-CNN R101-FPN         | 41.5 62.8 45.4 3
 mask_rcnn/maskrcnn_benchmark_x101 | Mask R-CNN X101-32x8d-FPN | 42.6 64.9 46.6 38.3 61.6 40.8
 mr_rcnn/x101                      | MR R-CNN X101-32x8d-FPN   | 44.1 65.7 48.3 39.3 62.6 42.0
 mr_rcnn/r101_dcn                  | MR R-CNN R101-DCN-FPN     | 44.1 65.5 48.2 39.7 62.6 42.7
-> MS R-CNN R101 has no pyramid (C4), which tfmask has not.
+> MS R-CNN R101 has no feature pyramid (C4), a form that tfmask does not have.
 
 == Table 3 | COCO val2017 | box/AP mask/AP
 mask_rcnn/maskrcnn_benchmark_r50  | R50-FPN                   | 37.8 34.2
