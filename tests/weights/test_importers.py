@@ -217,7 +217,7 @@ def test_presets_have_the_settings_of_the_originals(name):
     options = {"zoo": True} if name == "tensorpack" else {}
     for path, value in importer.FORMATS[name].original.items():
         preset = getattr(lineages, name)(**options).model
-        assert setting(preset, path) == value, path
+        assert setting(preset, path, value) == value, path
 
 
 @pytest.mark.parametrize(
