@@ -21,6 +21,11 @@ class FeatureSpec(NamedTuple):
     stride: int  # pixels of the image per cell
 
 
+def level_stride(name: str) -> int:
+    """Pixels per cell of a feature map by its name: `c3` and `p3` have stride 2**3."""
+    return 2 ** int(name[1:])
+
+
 class Targets(NamedTuple):
     """Ground truth of a batch, padded to the largest image of the batch."""
 
@@ -44,7 +49,8 @@ class AnchorSamples(NamedTuple):
 
     index: Any  # [B, S] int32
     is_fg: Any  # [B, S] bool
-    wanted: Any  # [B, S, 4] float32, the deltas to their instances; of foreground alone
+    deltas: Any  # [B, S, 4] float32, to their instances; only those of foreground mean
+    # anything
     valid: Any  # [B, S] bool
 
 

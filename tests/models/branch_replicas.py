@@ -14,13 +14,14 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tfmask.config import (  # noqa: E402
+    BoundaryPreservingHeadConfig,
     MaskConfig,
     MaskScoringConfig,
     ModelConfig,
     QuasiConfig,
     TrainConfig,
 )
-from tfmask.models.build_mask import make_mask_branch  # noqa: E402
+from tfmask.models.build import build_model  # noqa: E402
 from tfmask.ops.masks import InstanceTargets  # noqa: E402
 from tfmask.training import devices  # noqa: E402
 
@@ -51,11 +52,11 @@ def main(count: int):
     strategy = devices.make_strategy(TrainConfig(batch_size=2, virtual_cpus=2))
     assert strategy.num_replicas_in_sync == 2
     mask = MaskConfig(
-        head="boundary_preserving",
+        head=BoundaryPreservingHeadConfig(),
         quasi=QuasiConfig(sizes=(0.5,)),
         scoring=MaskScoringConfig(enabled=True),
     )
-    branch = make_mask_branch(ModelConfig(num_classes=CLASSES, mask=mask))
+    branch = build_model(ModelConfig(num_classes=CLASSES, mask=mask)).masks
     outputs, targets = rows()
 
     def losses(start, end):

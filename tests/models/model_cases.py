@@ -1,28 +1,58 @@
 """A small Mask R-CNN and a batch for it."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfmask.config import (
     AnchorConfig,
-    BackboneConfig,
-    BoxConfig,
+    BoundaryPreservingHeadConfig,
+    BoxesConfig,
+    EncoderDecoderHeadConfig,
+    FastRCNNHeadConfig,
+    FCNMaskHeadConfig,
+    FPNConfig,
     MaskConfig,
     ModelConfig,
-    NeckConfig,
     PostprocessConfig,
+    ResNetConfig,
     RoIConfig,
     RPNConfig,
 )
 from tfmask.models.build import build_model
 
 
+_HEADS = {
+    "fcn": FCNMaskHeadConfig,
+    "boundary_preserving": BoundaryPreservingHeadConfig,
+    "encoder_decoder": EncoderDecoderHeadConfig,
+}
+
+
+def small_mask(head="fcn", **changes) -> MaskConfig:
+    """A small mask branch: the tag of its head, fields of that head and of the branch."""
+    options = {"channels": 32, "conv_layers": 2} | changes
+    own = {field.name for field in dataclasses.fields(_HEADS[head])}
+    branch = {field.name for field in dataclasses.fields(MaskConfig)}
+    assert set(changes) <= own | branch, set(changes) - own - branch
+    return MaskConfig(
+        head=_HEADS[head](**{k: v for k, v in options.items() if k in own}),
+        **{k: v for k, v in changes.items() if k in branch},
+    )
+
+
+def small_boxes(**changes) -> BoxesConfig:
+    """A small box branch; `changes`: fields of its head."""
+    return BoxesConfig(head=FastRCNNHeadConfig(fc_units=64, **changes))
+
+
 def small_config(**changes) -> ModelConfig:
     config = ModelConfig(
         num_classes=3,
-        backbone=BackboneConfig(depth=10, width=16, norm="bn", freeze_at=0),
-        neck=NeckConfig(channels=32),
+        backbone=ResNetConfig(depth=10, width=16, norm="bn", freeze_at=0),
+        neck=FPNConfig(channels=32),
         anchors=AnchorConfig(sizes=(8.0, 16.0, 32.0, 64.0, 128.0)),
         rpn=RPNConfig(
             channels=32,
@@ -32,8 +62,8 @@ def small_config(**changes) -> ModelConfig:
             post_nms_test=40,
         ),
         roi=RoIConfig(batch=32),
-        box=BoxConfig(fc_units=64),
-        mask=MaskConfig(channels=32, conv_layers=2),
+        boxes=small_boxes(),
+        mask=small_mask(),
         postprocess=PostprocessConfig(score_threshold=0.0, max_detections=20),
     )
     for name, value in changes.items():
@@ -44,6 +74,16 @@ def small_config(**changes) -> ModelConfig:
 def small_model(seed=0, precision="float32", **changes):
     keras.utils.set_random_seed(seed)
     return build_model(small_config(**changes), precision)
+
+
+def change(part, rule: str, **fields) -> None:
+    """Gives fields of one of a part's rules other values."""
+    setattr(part, rule, dataclasses.replace(getattr(part, rule), **fields))
+
+
+def samples_of(outputs):
+    """The samples of the first box stage in what a training call returned."""
+    return outputs["stages"][0].samples
 
 
 def small_batch(seed=0, images=2, size=64, instances=3):

@@ -1,7 +1,6 @@
 import pytest
 from models.model_cases import small_batch, small_config
 
-from tfmask.errors import ConfigError
 from tfmask.models import architectures
 from tfmask.models.counting import parameter_table
 
@@ -42,14 +41,14 @@ def test_an_architecture_switches_its_parts_on(architecture):
 )
 def test_an_architecture_has_its_mask_head(architecture, head):
     model = architecture.create(3, small_config())
-    assert type(model.mask_branch.head).__name__ == head
+    assert type(model.masks.head).__name__ == head
 
 
 def test_settings_of_a_recipe_are_kept():
     model = architectures.MRRCNN.from_recipe("demo/huddled", 2, "bfloat16")
-    assert model.settings.pool.canonical_size == 96.0
-    assert model.settings.num_classes == 2
-    assert model.refiner is not None and model.neck.compute_dtype == "bfloat16"
+    assert model.boxes.pooling.canonical_size == 96.0
+    assert model.masks.head.num_classes == 2
+    assert model.refinement is not None and model.neck.compute_dtype == "bfloat16"
 
 
 def test_own_choices_of_an_architecture_are_kept():
@@ -57,11 +56,9 @@ def test_own_choices_of_an_architecture_are_kept():
     settings.mask.context.filters = (16, 32)
     settings.mask.quasi.sizes = (2.0,)
     settings.mask.refinement.kind = "original"
-    mask = architectures.MaskPlus.create(3, settings).settings.mask
-    assert mask.context.filters == (16, 32) and mask.quasi.sizes == (2.0,)
-    assert mask.refinement.kind == "original" and mask.pyramid.enabled
+    masks = architectures.MaskPlus.create(3, settings).masks
+    assert masks.context.filters == (16, 32)
+    assert [branch.name for branch in masks.quasi] == ["quasi_double"]
+    assert masks.refinement.kind == "original" and masks.pyramid is not None
 
 
-def test_recipe_that_waits_for_a_part_builds_no_other_model():
-    with pytest.raises(ConfigError, match="waits for ResNeXt"):
-        architectures.MRRCNN.from_recipe("mr_rcnn/x101", num_classes=2)

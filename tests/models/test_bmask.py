@@ -4,9 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import change, losses_and_gradients, small_batch, small_mask, small_model
 
-from tfmask.config import BoundaryConfig, Config, MaskConfig, validate
+from tfmask.config import (
+    BoundaryConfig,
+    BoundaryPreservingHeadConfig,
+    Config,
+    FCNMaskHeadConfig,
+    validate,
+)
 from tfmask.configs.lineages import detectron2, maskrcnn_benchmark
 from tfmask.errors import ConfigError
 from tfmask.layers.naming import named_weights
@@ -21,8 +27,7 @@ HEAD = "boundary_preserving"
 
 
 def mask_config(**changes):
-    options = dict(head=HEAD, channels=32, conv_layers=2)
-    return MaskConfig(**(options | changes))
+    return small_mask(**({"head": HEAD} | changes))
 
 
 def bmask(precision="float32", **changes):
@@ -45,7 +50,9 @@ def model():
 )
 def test_r50_has_the_published_number_of_parameters(lineage, plain):
     settings = lineage().model
-    settings.num_classes, settings.mask.head = 80, HEAD
+    settings.num_classes = 80
+    background = settings.mask.head.background_channel
+    settings.mask.head = BoundaryPreservingHeadConfig(background_channel=background)
     count = count_parameters(build_model(settings))
     assert count == plain + 2_774_864
     if lineage is detectron2:
@@ -54,7 +61,7 @@ def test_r50_has_the_published_number_of_parameters(lineage, plain):
 
 def test_sobel_head_adds_its_two_convolutions():
     plain, sobel = (
-        small_model(mask=MaskConfig(channels=32, conv_layers=2, sobel=on))
+        small_model(mask=small_mask(sobel=on))
         for on in (False, True)
     )
     assert count_parameters(sobel) - count_parameters(plain) == 225
@@ -67,8 +74,8 @@ def test_sobel_head_adds_its_two_convolutions():
     "changes",
     [
         {},
-        {"boundary": BoundaryConfig(pool_size=14, levels=("p2", "p3", "p4", "p5"))},
-        {"boundary": BoundaryConfig(mask_to_boundary=False, boundary_to_mask=False)},
+        {"boundary_size": 14, "boundary_levels": ("p2", "p3", "p4", "p5")},
+        {"mask_to_boundary": False, "boundary_to_mask": False},
         {"boundary": BoundaryConfig(target="mask")},
         {"boundary": BoundaryConfig(loss="weighted_bce")},
         {"boundary": BoundaryConfig(loss="dice", dice_squared=True)},
@@ -135,7 +142,7 @@ def test_images_without_objects_give_zero_and_zero_gradients(loss, kind):
     terms, gradients = losses_and_gradients(model, batch)
     assert float(terms["boundary"]) == float(terms["mask"]) == 0
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
-    head = {id(v) for v in model.mask_branch.head.trainable_variables}
+    head = {id(v) for v in model.masks.head.trainable_variables}
     for variable, gradient in zip(model.trainable_variables, gradients):
         if id(variable) in head:
             assert not np.any(tf.convert_to_tensor(gradient)), variable.name
@@ -153,7 +160,8 @@ def test_padding_instances_change_nothing(loss):
                 tf.pad(tf.cast(value, "float32"), widths), value.dtype
             )
     # All proposals are drawn, so that the draw itself is the same set.
-    model.settings.roi.batch, model.settings.rpn.batch = 10_000, 100_000
+    change(model.boxes, "sampler", batch=10_000)
+    model.proposals.batch = 100_000
     plain, more = (
         model.compute_losses(model(b, training=True), b) for b in (batch, padded)
     )
@@ -224,9 +232,9 @@ def test_weights_of_other_classes_reset_both_predictors(model, tmp_path):
 def test_sizes_that_no_stride_joins_are_a_configuration_error(size, boundary):
     config = Config()
     config.model.mask = mask_config(
-        pool_size=size, boundary=BoundaryConfig(pool_size=boundary)
+        pool_size=size, boundary_size=boundary
     )
-    with pytest.raises(ConfigError, match=f"boundary.pool_size={boundary}.*={size}:"):
+    with pytest.raises(ConfigError, match=f"boundary_size={boundary}.*={size}:"):
         validate(config)
-    config.model.mask.head = "fcn"  # which has no boundary feature
+    config.model.mask.head = FCNMaskHeadConfig(pool_size=size)  # which has no boundary feature
     validate(config)

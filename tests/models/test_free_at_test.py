@@ -10,6 +10,7 @@ from models.model_cases import (
     losses_and_gradients,
     small_batch,
     small_config,
+    small_mask,
     small_model,
 )
 
@@ -18,7 +19,6 @@ from tfmask.config import (
     BoundaryRefinementConfig,
     Config,
     ContextConfig,
-    MaskConfig,
     PyramidConfig,
     QuasiConfig,
 )
@@ -40,9 +40,7 @@ COSTLY = (
 
 
 def mask_config(sizes, **changes):
-    return MaskConfig(
-        channels=32,
-        conv_layers=2,
+    return small_mask(
         context=ContextConfig(filters=(16, 32)),
         pyramid=PyramidConfig(enabled=True),
         refinement=BoundaryRefinementConfig(kind="improved"),
@@ -219,7 +217,7 @@ def test_parts_that_run_at_test_must_be_in_the_file(plain, tmp_path):
 def test_parts_of_the_file_that_the_model_lacks_are_named(plain, tmp_path):
     path = tmp_path / "best.weights.h5"
     weight_files.write(path, plain, CLASSES, None)
-    bare = small_model(mask=MaskConfig(channels=32, conv_layers=2))
+    bare = small_model()
     lines = load_weights(bare, path, class_map=CLASSES).differences()
     assert [line.split(":")[0] for line in lines] == sorted(
         ["boundary_refinement", "contextual_fusion", "deconvolutional_pyramid"]

@@ -10,12 +10,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import (
+    change,
+    losses_and_gradients,
+    small_batch,
+    small_mask,
+    small_model,
+)
 
 from tfmask.config import (
     BoundaryRefinementConfig,
     ContextConfig,
-    MaskConfig,
     MaskScoringConfig,
     PyramidConfig,
     QuasiConfig,
@@ -46,8 +51,7 @@ EXTENSIONS = {
 
 
 def branch_model(head="fcn", precision="float32", **changes):
-    options = dict(head=head, channels=32, conv_layers=2)
-    mask = MaskConfig(**(options | HEADS[head] | changes))
+    mask = small_mask(head, **(HEADS[head] | changes))
     return small_model(mask=mask, roi=RoIConfig(batch=16), precision=precision)
 
 
@@ -78,8 +82,8 @@ def test_every_head_takes_every_extension(head, extension):
 
 
 def test_the_papers_form_of_the_encoder_decoder_is_a_setting():
-    model = branch_model("encoder_decoder", encoder_decoder_form="paper")
-    assert model.mask_branch.head.form == "paper"
+    model = branch_model("encoder_decoder", form="paper")
+    assert model.masks.head.form == "paper"
     terms, gradients = losses_and_gradients(model, small_batch())
     assert float(terms["mask"]) > 0 and all(g is not None for g in gradients)
 
@@ -92,7 +96,7 @@ def test_no_foreground_is_no_loss_of_the_branch(head):
     for name in set(terms) - BOXES:
         assert float(terms[name]) == 0, name
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
-    model.settings.postprocess.score_threshold = 1.0
+    change(model.boxes, "select", score_threshold=1.0)
     out = model(batch, training=False)
     assert not out["masks"].numpy().any() and not out["mask_scores"].numpy().any()
 
@@ -111,17 +115,18 @@ def test_low_precision_gives_finite_float32_results(head):
 # --- Mask Scoring -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("head, own", [("fcn", False), ("encoder_decoder", True)])
-def test_mask_iou_head_sees_14_bins_whatever_the_mask_head_pools(head, own):
-    branch = branch_model(head, **SCORING).mask_branch
-    assert ("mask_iou" in branch.pools) == own
+@pytest.mark.parametrize("head, size", [("fcn", 14), ("encoder_decoder", 28)])
+def test_mask_iou_head_sees_14_bins_whatever_the_mask_head_pools(head, size):
+    branch = branch_model(head, **SCORING).masks
+    assert branch.head.roi_specs["mask"].size == size
+    assert branch.scoring.pool_size == 14
     assert branch.scoring.convs[0].kernel.shape == (3, 3, 33, 32)
 
 
 def test_mask_score_is_the_score_times_the_iou_of_the_class():
     model = branch_model(**SCORING)
-    model.settings.postprocess.max_detections = 100  # some of every class
-    last = model.mask_branch.scoring.predictor
+    change(model.boxes, "select", max_detections=100)  # some of every class
+    last = model.masks.scoring.predictor
     last.kernel.assign(tf.zeros_like(last.kernel))
     last.bias.assign([0.75, 0.25, 3.0])
     out = {k: v.numpy() for k, v in model(small_batch(), training=False).items()}
@@ -159,7 +164,7 @@ def scored_targets(rois):
 
 
 def test_mask_iou_loss_is_the_mean_over_the_masks_that_meet_their_instance():
-    branch = branch_model(**SCORING).mask_branch
+    branch = branch_model(**SCORING).masks
     # The second roi sees half of its instance, the third none of it.
     targets = scored_targets([[0, 0, 10, 10], [0, 0, 5, 10], [20, 20, 30, 30]])
     outputs = {
@@ -176,7 +181,7 @@ def test_mask_iou_loss_is_the_mean_over_the_masks_that_meet_their_instance():
 def test_gradient_of_the_mask_iou_reaches_the_mask_head_unless_detached(detach):
     scoring = MaskScoringConfig(enabled=True, detach_mask=detach)
     model, batch = branch_model(scoring=scoring), small_batch()
-    predictor = model.mask_branch.head.predictor.kernel
+    predictor = model.masks.head.predictor.kernel
     with tf.GradientTape() as tape:
         terms = model.compute_losses(model(batch, training=True), batch)
     sources = [predictor, model.neck.trainable_weights[0]]

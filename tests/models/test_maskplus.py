@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import losses_and_gradients, small_batch, small_mask, small_model
 
 from tfmask.config import (
     BoundaryRefinementConfig,
     ContextConfig,
     LossWeightConfig,
     LossWeightPoint,
-    MaskConfig,
     PyramidConfig,
     QuasiConfig,
     TrainConfig,
@@ -74,9 +73,9 @@ SHARED = ("neck/fpn_lateral2/kernel", "backbone/res2_0/conv1/kernel")
 
 
 def maskplus(precision="float32", **changes):
-    mask = MaskConfig(channels=32, conv_layers=2, **changes)
+    mask = small_mask(**changes)
     model = small_model(mask=mask, precision=precision)
-    refinement = model.mask_branch.refinement
+    refinement = model.masks.refinement
     if refinement is not None:
         # It begins at zero, which would hide all of the refinement.
         kernel = refinement.projection.kernel
@@ -131,7 +130,7 @@ def test_every_variant_has_every_loss_and_every_gradient(variant):
     terms, gradients = losses_and_gradients(model, small_batch())
     assert {t.removeprefix("mask_") for t in terms if "quasi" in t} == {
         f"quasi_{'half' if size < 1 else 'double'}"
-        for size in model.settings.mask.quasi.sizes
+        for size in VARIANTS[variant].get("quasi", QuasiConfig()).sizes
     }
     for value in terms.values():
         assert np.isfinite(value) and float(value) > 0
@@ -195,7 +194,7 @@ def test_quasi_masks_are_half_and_twice_the_masks_of_any_head(head, sides):
 def test_step_without_foreground_leaves_the_statistics_of_refinement_alone():
     model, batch = maskplus(**ALL), small_batch()
     model(batch, training=True)
-    norms = model.mask_branch.refinement.norms
+    norms = model.masks.refinement.norms
     before = [np.array(w) for n in norms for w in n.non_trainable_weights]
     batch["valid"] = tf.zeros_like(batch["valid"])
     terms, gradients = losses_and_gradients(model, batch)
@@ -277,7 +276,7 @@ def test_each_image_gets_its_own_context():
 
 def test_context_is_of_the_image_without_its_padding():
     model = maskplus(context=ContextConfig(filters=(32,), level="p2"))
-    branch = model.mask_branch
+    branch = model.masks
     side = np.arange(64, dtype=np.float32)
     level = np.broadcast_to(side[None, None, :, None], (1, 64, 64, 32))
     sizes = tf.constant([[256, 128]])
@@ -290,7 +289,7 @@ def test_context_is_of_the_image_without_its_padding():
 
 def test_low_precision_keeps_the_refinement_in_float32():
     model = maskplus("bfloat16", **ALL)
-    refinement = model.mask_branch.refinement
+    refinement = model.masks.refinement
     layers = [*refinement.norms, *refinement.slopes, *refinement.convs]
     assert {layer.compute_dtype for layer in layers} == {"float32"}
     terms, gradients = losses_and_gradients(model, small_batch())

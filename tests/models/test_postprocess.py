@@ -1,11 +1,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfmask.config import PostprocessConfig
 from tfmask.models.packing import pack
-from tfmask.models.postprocess import detect
+from tfmask.models.postprocess import DetectionSelection
 
-SETTINGS = PostprocessConfig(score_threshold=0.1, nms_iou=0.5, max_detections=4)
+SETTINGS = DetectionSelection(score_threshold=0.1, nms_iou=0.5, max_detections=4)
 
 
 def run(scores, boxes, valid=None, settings=SETTINGS):
@@ -14,7 +13,7 @@ def run(scores, boxes, valid=None, settings=SETTINGS):
     valid = (
         tf.ones(scores.shape[:2], tf.bool) if valid is None else tf.constant([valid])
     )
-    out = detect(scores, boxes, valid, tf.constant([[100, 100]]), settings)
+    out, _ = settings.select(scores, boxes, valid, tf.constant([[100, 100]]))
     return type(out)(*(v[0].numpy() for v in out))
 
 
@@ -61,6 +60,6 @@ def test_packing_is_undone_by_restore():
     valid = tf.constant([[True, False, True], [False, True, False]])
     values = tf.reshape(tf.range(12.0), [2, 3, 2])
     rois = pack(valid)
-    assert list(rois.images.numpy()) == [0, 0, 1]
+    assert list(rois.batch_indices.numpy()) == [0, 0, 1]
     back = rois.restore(rois.take(values))
     np.testing.assert_array_equal(back, values * tf.cast(valid, tf.float32)[..., None])

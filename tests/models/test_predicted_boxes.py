@@ -3,20 +3,28 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import (
+    losses_and_gradients,
+    samples_of,
+    small_batch,
+    small_mask,
+    small_model,
+)
 
-from tfmask.config import MaskConfig
-from tfmask.models.build import build_model
+from tfmask.config import BoxesConfig, FastRCNNHeadConfig
 
 
-def bmask(**changes):
-    options = dict(head="boundary_preserving", channels=32, conv_layers=2)
-    return small_model(mask=MaskConfig(**(options | changes)))
+def bmask(head=None, **changes):
+    """A model with the boundary-preserving head; `head`: fields of its box head."""
+    head = FastRCNNHeadConfig(fc_units=64, **(head or {}))
+    return small_model(
+        boxes=BoxesConfig(head=head), mask=small_mask("boundary_preserving", **changes)
+    )
 
 
 def set_deltas(model, rows):
     """The box head predicts the same deltas [K, 4] for every roi."""
-    head = model.box_head.deltas
+    head = model.boxes.stages[0].head.deltas
     head.kernel.assign(tf.zeros_like(head.kernel))
     bias = np.zeros(head.bias.shape, np.float32)
     bias[-rows.size :] = rows.reshape(-1)
@@ -33,14 +41,10 @@ def test_predicted_boxes_are_those_of_the_matched_class(background_row):
     Class 1 shifts right by width / 10, class 2 up by height / 10, class 3 widens by
     e^0.2 and flattens by e^-0.2 about its centre.
     """
-    model = bmask(train_on_predicted_boxes=True)
-    model.settings.box.background_row = background_row
-    if background_row:
-        rebuilt = model.settings
-        model = build_model(rebuilt)
+    model = bmask({"background_row": background_row}, train_on_predicted_boxes=True)
     set_deltas(model, DELTAS)
     out = model(small_batch(), training=True)
-    samples = out["samples"]
+    samples = samples_of(out)
     fg = samples.valid.numpy() & (samples.labels.numpy() > 0)
     boxes, labels = samples.boxes.numpy()[fg], samples.labels.numpy()[fg]
     assert set(labels) == {1, 2, 3}
@@ -53,17 +57,14 @@ def test_predicted_boxes_are_those_of_the_matched_class(background_row):
     rois = out["mask_rois"]
     np.testing.assert_allclose(rois.boxes, expected, atol=1e-3)
     np.testing.assert_array_equal(rois.labels, labels)
-    np.testing.assert_array_equal(rois.images, np.nonzero(fg)[0])
+    np.testing.assert_array_equal(rois.batch_indices, np.nonzero(fg)[0])
 
 
 def test_class_agnostic_boxes_have_one_row():
-    model = bmask(train_on_predicted_boxes=True)
-    settings = model.settings
-    settings.box.class_agnostic = True
-    model = build_model(settings)
+    model = bmask({"class_agnostic": True}, train_on_predicted_boxes=True)
     set_deltas(model, DELTAS[:1])
     out = model(small_batch(), training=True)
-    samples = out["samples"]
+    samples = samples_of(out)
     fg = samples.valid.numpy() & (samples.labels.numpy() > 0)
     boxes = samples.boxes.numpy()[fg]
     width = boxes[:, 2] - boxes[:, 0]
@@ -74,7 +75,7 @@ def test_class_agnostic_boxes_have_one_row():
 
 def test_proposals_stay_the_rois_by_default():
     out = bmask()(small_batch(), training=True)
-    samples = out["samples"]
+    samples = samples_of(out)
     fg = samples.valid.numpy() & (samples.labels.numpy() > 0)
     np.testing.assert_array_equal(out["mask_rois"].boxes, samples.boxes.numpy()[fg])
 
@@ -102,7 +103,7 @@ def test_boxes_are_not_trained_by_the_masks():
     with tf.GradientTape() as tape:
         terms = model.compute_losses(model(batch, training=True), batch)
         loss = terms["mask"] + terms["boundary"]
-    found = tape.gradient(loss, model.box_head.trainable_variables)
+    found = tape.gradient(loss, model.boxes.stages[0].head.trainable_variables)
     assert all(gradient is None for gradient in found)
 
 
@@ -118,7 +119,7 @@ def test_predicted_boxes_without_foreground(kind):
 
 def test_predicted_boxes_that_are_not_finite_do_not_end_the_process():
     model, batch = bmask(train_on_predicted_boxes=True), small_batch()
-    bias = model.box_head.deltas.bias
+    bias = model.boxes.stages[0].head.deltas.bias
     bias.assign(tf.fill(bias.shape, np.nan))
     terms, _ = losses_and_gradients(model, batch)
     assert not np.isfinite(

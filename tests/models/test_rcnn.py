@@ -2,7 +2,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import (
+    change,
+    losses_and_gradients,
+    samples_of,
+    small_batch,
+    small_model,
+)
 
 from tfmask.config import ModelConfig
 from tfmask.errors import ConfigError
@@ -46,15 +52,15 @@ def test_training_has_every_loss_and_every_gradient(model):
 
 def test_training_draws_follow_from_seed_and_stream_index():
     model, batch = small_model(), small_batch()
-    first = model(batch, training=True)["samples"].boxes.numpy()
+    first = samples_of(model(batch, training=True)).boxes.numpy()
     np.testing.assert_array_equal(
-        first, model(batch, training=True)["samples"].boxes.numpy()
+        first, samples_of(model(batch, training=True)).boxes.numpy()
     )
     model.seed = 5
-    assert (first != model(batch, training=True)["samples"].boxes.numpy()).any()
+    assert (first != samples_of(model(batch, training=True)).boxes.numpy()).any()
     model.seed = 0
     batch["stream_index"] += 100
-    assert (first != model(batch, training=True)["samples"].boxes.numpy()).any()
+    assert (first != samples_of(model(batch, training=True)).boxes.numpy()).any()
 
 
 def test_padding_instances_change_nothing(model):
@@ -66,11 +72,12 @@ def test_padding_instances_change_nothing(model):
         padded[name] = tf.cast(padded[name], batch[name].dtype)
     # All proposals are drawn (batch above their number), so that the draw itself,
     # which follows the order of candidates, is the same set.
-    model.settings.roi.batch = 10_000
-    model.settings.rpn.batch = 100_000
+    change(model.boxes, "sampler", batch=10_000)
+    model.proposals.batch = 100_000
     plain = model.compute_losses(model(batch, training=True), batch)
     more = model.compute_losses(model(padded, training=True), padded)
-    model.settings.roi.batch, model.settings.rpn.batch = 32, 256
+    change(model.boxes, "sampler", batch=32)
+    model.proposals.batch = 256
     for name in TERMS:
         assert float(plain[name]) == pytest.approx(float(more[name]), rel=1e-4), name
 
@@ -93,7 +100,7 @@ def test_images_without_objects_give_finite_losses(model, kind):
 def test_crowd_regions_are_neither_positive_nor_negative(model):
     batch = small_batch()
     batch["crowd"] = batch["valid"]
-    samples = model(batch, training=True)["samples"]
+    samples = samples_of(model(batch, training=True))
     assert not samples.labels.numpy().any()
     boxes, valid = samples.boxes.numpy(), samples.valid.numpy()
     for b in range(2):
@@ -107,14 +114,14 @@ def test_crowd_regions_are_neither_positive_nor_negative(model):
 
 def test_no_detection_gives_empty_masks():
     model = small_model()
-    model.settings.postprocess.score_threshold = 1.0
+    change(model.boxes, "select", score_threshold=1.0)
     out = tf.function(lambda b: model(b, training=False))(small_batch())
     assert not out["valid"].numpy().any() and not out["masks"].numpy().any()
 
 
 def test_not_a_number_in_the_weights_gives_no_detection_and_no_crash(model):
     model = small_model()
-    kernel = model.rpn_head.deltas.kernel
+    kernel = model.proposals.head.deltas.kernel
     kernel.assign(tf.fill(kernel.shape, np.nan))
     out = model(small_batch(), training=False)
     assert np.isfinite(out["boxes"]).all() and np.isfinite(out["masks"]).all()
@@ -184,9 +191,9 @@ def test_one_trace_serves_every_image_size(model):
 
 def test_padding_is_zero_after_normalisation(model):
     images = tf.fill([1, 64, 64, 3], tf.constant(200, tf.uint8))
-    x = model.normalise(images, tf.constant([[40, 50]]))
+    x = model.normalization([images, tf.constant([[40, 50]])])
     assert not x[:, 40:].numpy().any() and not x[:, :, 50:].numpy().any()
-    mean, std = model.settings.pixel_mean, model.settings.pixel_std
+    mean, std = model.normalization.mean, model.normalization.std
     expected = (200 - np.array(mean)) / np.array(std)
     np.testing.assert_allclose(x[0, 0, 0], expected, rtol=1e-5)
 
@@ -195,8 +202,8 @@ def test_bgr_models_see_blue_first():
     model = small_model(
         channel_order="bgr", pixel_mean=(1.0, 2, 3), pixel_std=(1.0,) * 3
     )
-    x = model.normalise(
-        tf.constant([[[[11, 22, 33]]]], tf.uint8), tf.constant([[1, 1]])
+    x = model.normalization(
+        [tf.constant([[[[11, 22, 33]]]], tf.uint8), tf.constant([[1, 1]])]
     )
     np.testing.assert_array_equal(x[0, 0, 0], [30, 20, 10])
 

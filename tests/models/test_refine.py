@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_model
+from models.model_cases import (
+    change,
+    losses_and_gradients,
+    small_batch,
+    small_boxes,
+    small_mask,
+    small_model,
+)
 from models.refine_cases import (
     REFINE_TERMS,
     copy_weights,
@@ -13,8 +20,6 @@ from models.refine_cases import (
 )
 
 from tfmask.config import (
-    BoxConfig,
-    MaskConfig,
     MaskScoringConfig,
     PostprocessConfig,
 )
@@ -55,26 +60,47 @@ def test_inference_returns_padded_detections(pooling, candidates):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
-@pytest.mark.parametrize("candidates", ["detections", "proposals"])
 @pytest.mark.parametrize("head", ["fcn", "boundary_preserving"])
-def test_base_predictions_stand_where_nothing_is_refined(head, candidates, threshold):
+def test_base_predictions_stand_where_nothing_is_refined(head, threshold):
+    """With alpha 0 and the base's boxes and masks the result is the base's to the bit.
+
+    Of all proposals: then every class of a candidate has a box of its own.
+    """
     settings = {
-        "mask": MaskConfig(head=head, channels=32, conv_layers=2),
+        "mask": small_mask(head),
         "postprocess": PostprocessConfig(
             score_threshold=threshold, max_detections=20, nms_iou=0.3
         ),
     }
     base = small_model(**settings)
     spread_heads(base)
-    ours = refine_model(
-        settings, alpha=0.0, boxes=False, masks=False, candidates=candidates
+    refined = refine_model(
+        settings, alpha=0.0, boxes=False, masks=False, candidates="proposals"
     )
-    copy_weights(base, ours)
-    expected, found = (m(small_batch(), training=False) for m in (base, ours))
+    copy_weights(base, refined)
+    expected, result = (m(small_batch(), training=False) for m in (base, refined))
     assert expected["valid"].numpy().any()
-    assert set(expected) == set(found)
+    assert set(expected) == set(result)
     for name in expected:
-        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+        np.testing.assert_array_equal(expected[name], result[name], err_msg=name)
+
+
+def test_detections_at_alpha_zero_are_scored_by_the_base_alone():
+    """Of detections: boxes are some of the base's, scores the base's of every class."""
+    settings = {"postprocess": PostprocessConfig(max_detections=40, nms_iou=0.3)}
+    base = small_model(**settings)
+    spread_heads(base)
+    refined = refine_model(settings, alpha=0.0, boxes=False, masks=False)
+    copy_weights(base, refined)
+    expected, result = (
+        numpy(m(small_batch(), training=False)) for m in (base, refined)
+    )
+    for i in range(2):
+        valid = result["valid"][i]
+        boxes = {tuple(b) for b in expected["boxes"][i][expected["valid"][i]]}
+        assert valid.any() and {tuple(b) for b in result["boxes"][i][valid]} <= boxes
+        best = expected["scores"][i].max(), result["scores"][i].max()
+        assert best[0] == best[1]
 
 
 def test_training_has_every_loss_and_every_gradient(model):
@@ -95,19 +121,19 @@ def test_gradients_go_through_the_mask_and_the_flow(detach):
     model, batch = refine_model(detach_mask=detach), small_batch()
     with tf.GradientTape(persistent=True) as tape:
         terms = model.compute_losses(model(batch, training=True), batch)
-    head = model.mask_branch.head
+    head = model.masks.head
     for term in ("refine_class", "refine_box"):
         # P weights what the refining box head sees.
         assert (gradient_of(tape, terms[term], head) > 0) != detach, term
         assert gradient_of(tape, terms[term], model.neck) > 0
-        assert gradient_of(tape, terms[term], model.refiner.box_head) > 0
+        assert gradient_of(tape, terms[term], model.refinement.box_head) > 0
         # B is a place, not a function of the box head.
-        assert gradient_of(tape, terms[term], model.box_head.deltas) == 0
+        assert gradient_of(tape, terms[term], model.boxes.stages[0].head.deltas) == 0
     # F^- is the feature before the base's deconvolution.
     assert gradient_of(tape, terms["refine_mask"], head.convs[0]) > 0
     assert gradient_of(tape, terms["refine_mask"], head.deconv) == 0
-    assert gradient_of(tape, terms["refine_mask"], model.refiner.masks.flow) > 0
-    assert gradient_of(tape, terms["refine_mask"], model.refiner.box_head) == 0
+    assert gradient_of(tape, terms["refine_mask"], model.refinement.masks.flow) > 0
+    assert gradient_of(tape, terms["refine_mask"], model.refinement.box_head) == 0
 
 
 @pytest.mark.parametrize(
@@ -152,13 +178,14 @@ def test_without_refined_masks_the_base_masks_of_the_final_boxes_are_returned():
     model, batch = refine_model(masks=False), small_batch()
     out = model(batch, training=False)
     features = model.neck(
-        model.backbone(model.normalise(batch["images"], batch["image_sizes"]))
+        model.backbone(model.normalization([batch["images"], batch["image_sizes"]]))
     )
     place = tf.where(out["valid"])
-    pooled = model.mask_branch.pools["mask"].pool(
-        features, tf.gather_nd(out["boxes"], place), tf.cast(place[:, 0], tf.int32)
+    spec, boxes = model.masks.head.roi_specs["mask"], tf.gather_nd(out["boxes"], place)
+    pooled = model.masks.pooling.pool(
+        features, spec, boxes, tf.cast(place[:, 0], tf.int32)
     )
-    logits = model.mask_branch.head({"mask": pooled})["mask"].numpy()
+    logits = model.masks.head({"mask": pooled})["mask"].numpy()
     labels = tf.gather_nd(out["labels"], place).numpy()
     chosen = logits[np.arange(len(labels)), ..., labels - 1]
     np.testing.assert_allclose(
@@ -175,10 +202,10 @@ COMBINATIONS = {
     "sobel": dict(mask=dict(sobel=True)),
     "maskrcnn-benchmark": dict(
         mask=dict(background_channel=True),
-        box=BoxConfig(fc_units=64, background_row=True),
+        boxes=small_boxes(background_row=True),
         inclusive_boxes=True,
     ),
-    "class-agnostic boxes": dict(box=BoxConfig(fc_units=64, class_agnostic=True)),
+    "class-agnostic boxes": dict(boxes=small_boxes(class_agnostic=True)),
     "training on predicted boxes": dict(mask=dict(train_on_predicted_boxes=True)),
     "bfloat16": dict(precision="bfloat16"),
 }
@@ -187,8 +214,8 @@ COMBINATIONS = {
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_refinement_composes_with(name):
     settings = dict(COMBINATIONS[name])
-    mask = dict(channels=32, conv_layers=2) | settings.pop("mask", {})
-    model = refine_model(settings | {"mask": MaskConfig(**mask)})
+    mask = settings.pop("mask", {})
+    model = refine_model(settings | {"mask": small_mask(**mask)})
     batch = small_batch()
     terms, gradients = losses_and_gradients(model, batch)
     expected = REFINE_TERMS.copy()
@@ -200,7 +227,7 @@ def test_refinement_composes_with(name):
     assert all(v.dtype == tf.float32 and np.isfinite(v) for v in terms.values())
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
     for candidates in ("detections", "proposals"):
-        model.settings.refine.candidates = candidates
+        model.refinement.candidates = candidates
         out = model(batch, training=False)
         assert out["valid"].numpy().any()
         assert all(np.isfinite(np.float32(v)).all() for v in out.values())
@@ -210,14 +237,17 @@ def test_refinement_composes_with(name):
 
 def test_mask_scores_are_of_the_refined_masks(monkeypatch):
     scoring = MaskScoringConfig(enabled=True)
-    mask = MaskConfig(channels=32, conv_layers=2, scoring=scoring)
+    mask = small_mask(scoring=scoring)
     model, seen = refine_model({"mask": mask}), []
 
-    def head(inputs):
-        seen.append(inputs[1])
-        return tf.fill([tf.shape(inputs[1])[0], 3], 0.5)
+    class Head:
+        pool_size = 14
 
-    monkeypatch.setattr(model.refiner.masks, "scoring", head)
+        def __call__(self, inputs):
+            seen.append(inputs[1])
+            return tf.fill([tf.shape(inputs[1])[0], 3], 0.5)
+
+    monkeypatch.setattr(model.masks, "scoring", Head())
     out = model(small_batch(), training=False)
     valid = out["valid"].numpy()
     np.testing.assert_array_equal(seen[-1], out["masks"].numpy()[valid])
@@ -225,13 +255,12 @@ def test_mask_scores_are_of_the_refined_masks(monkeypatch):
 
 
 def test_boundaries_are_of_the_refined_head():
-    mask = MaskConfig(head="boundary_preserving", channels=32, conv_layers=2)
+    mask = small_mask("boundary_preserving")
     model = refine_model({"mask": mask})
-    model.show_boundaries = True
-    before = model(small_batch(), training=False)["boundaries"].numpy()
-    predictor = model.refiner.masks.head.predictors["boundary"]
+    before = model(small_batch(), boundaries=True)["boundaries"].numpy()
+    predictor = model.refinement.masks.head.boundary_predictor
     predictor.bias.assign(predictor.bias + 1.0)
-    after = model(small_batch(), training=False)["boundaries"].numpy()
+    after = model(small_batch(), boundaries=True)["boundaries"].numpy()
     assert before.shape == (2, 20, 28, 28) and (after > before).any()
 
 
@@ -253,14 +282,14 @@ def test_images_without_objects_give_finite_losses(kind, rematch):
 @pytest.mark.parametrize("candidates", ["detections", "proposals"])
 def test_no_detection_gives_empty_masks(candidates):
     model = refine_model(candidates=candidates)
-    model.settings.postprocess.score_threshold = 1.0
+    change(model.boxes, "select", score_threshold=1.0)
     out = tf.function(lambda b: model(b, training=False))(small_batch())
     assert not out["valid"].numpy().any() and not out["masks"].numpy().any()
 
 
 def test_not_a_number_in_the_weights_gives_no_crash():
     model = refine_model()
-    for layer in (model.box_head.deltas, model.refiner.box_head.deltas):
+    for layer in (model.boxes.stages[0].head.deltas, model.refinement.box_head.deltas):
         layer.kernel.assign(tf.fill(layer.kernel.shape, np.nan))
     out = model(small_batch(), training=False)
     assert np.isfinite(out["boxes"]).all() and np.isfinite(out["masks"]).all()
@@ -294,11 +323,11 @@ def test_padding_instances_change_no_refining_loss(model):
         value = tf.pad(tf.cast(batch[name], tf.float32), widths)
         padded[name] = tf.cast(value, batch[name].dtype)
     # All proposals are drawn, so that the draw is the same set.
-    model.settings.roi.batch = 10_000
+    change(model.boxes, "sampler", batch=10_000)
     plain, more = (
         model.compute_losses(model(b, training=True), b) for b in (batch, padded)
     )
-    model.settings.roi.batch = 32
+    change(model.boxes, "sampler", batch=32)
     for name in REFINE_TERMS:
         assert float(plain[name]) == pytest.approx(float(more[name]), rel=1e-4), name
 

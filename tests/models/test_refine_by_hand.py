@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import small_batch
+from models.model_cases import change, small_batch
 from models.refine_cases import refine_model
 
-from tfmask.models.box_stages import BoxPredictions
+from tfmask.models.box_stages import BoxPredictions, StageOutputs
+from tfmask.models.refine import Reading
+from tfmask.models.rules import BoxCoder
 from tfmask.structures import RoISamples, Targets
 
 SIZES = tf.constant([[100, 100]])
@@ -16,20 +18,22 @@ E = np.e
 
 @pytest.fixture(scope="module")
 def refiner():
-    module = refine_model(spread=False).refiner
-    module.settings.postprocess.score_threshold = 0.3
-    return module
+    """A refining module with what it refines bound to its methods."""
+    model = refine_model(spread=False)
+    change(model.boxes, "select", score_threshold=0.3)
+    object.__setattr__(model.refinement, "base", model.base)  # no part of its own
+    return model.refinement
 
 
 @pytest.fixture
 def settings(refiner, monkeypatch):
-    """Sets fields of RefineConfig for one test."""
+    """Sets attributes of the module for one test."""
 
-    def change(**fields):
+    def set_all(**fields):
         for name, value in fields.items():
-            monkeypatch.setattr(refiner.settings.refine, name, value)
+            monkeypatch.setattr(refiner, name, value)
 
-    return change
+    return set_all
 
 
 @pytest.fixture
@@ -38,16 +42,12 @@ def readings(refiner, monkeypatch):
     seen = []
 
     def give(logits, deltas):
-        def read(features, rois, image_sizes):
+        def read(base, features, rois, image_sizes):
             seen.append(rois)
             rows = tf.range(tf.shape(rois.boxes)[0])
             hidden = tf.reshape(tf.cast(rows, tf.float32), [-1, 1, 1, 1])
             logits_, deltas_ = np.float32(logits), np.float32(deltas)
-            return {
-                "logits": tf.constant(logits_),
-                "deltas": tf.constant(deltas_),
-                "hidden": hidden,
-            }
+            return Reading(hidden, tf.constant(logits_), tf.constant(deltas_))
 
         monkeypatch.setattr(refiner, "read", read)
         return seen
@@ -65,7 +65,7 @@ def predicted():
 
 def detections(refiner):
     """(label, score, box) of each, and where each one's F^- comes from."""
-    found, earlier = refiner.detect(None, predicted(), SIZES)
+    found, earlier = refiner.detect(refiner.base, None, predicted(), SIZES)
     keep = found.valid.numpy()
     rows = [
         (int(label), pytest.approx(float(score), abs=1e-4), [float(x) for x in box])
@@ -127,20 +127,24 @@ def test_a_module_that_agrees_changes_nothing(refiner, readings, settings, candi
     ]
 
 
-def test_a_base_class_that_was_suppressed_does_not_come_back(refiner, readings):
-    """Both rois lie on one place; class 2 of the second is suppressed by the first."""
+def test_every_class_of_a_candidate_has_its_fused_score(refiner, readings):
+    """Both rois lie on one place; class 2 of the second is suppressed by the first.
+
+    The module moves the second one's box of class 2 away, where it is a detection.
+    """
     logits = tf.constant([[[0.0, 0, 3, 0], [0, 2, 1.8, 0]]])
     boxes = tf.constant([[[LEFT] * 3, [LEFT] * 3]], tf.float32)
     base = BoxPredictions(
         logits, tf.nn.softmax(logits)[..., 1:], boxes, tf.constant([[True, True]])
     )
-    # The module agrees on scores and moves the second one's box of class 2 away.
     deltas = np.zeros((2, 3, 4))
     deltas[1, 1, 0] = 10 * 3
     readings([[0, 0, 3, 0], [0, 2, 1.8, 0]], deltas)
-    found, _ = refiner.detect(None, base, SIZES)
-    assert found.labels[found.valid].numpy().tolist() == [2, 1]
-    np.testing.assert_allclose(found.boxes[found.valid], [LEFT, LEFT])
+    found, _ = refiner.detect(refiner.base, None, base, SIZES)
+    assert found.labels[found.valid].numpy().tolist() == [2, 1, 2]
+    np.testing.assert_allclose(
+        found.boxes[found.valid], [LEFT, LEFT, [70, 10, 90, 30]], rtol=1e-6
+    )
 
 
 def test_proposals_are_read_as_their_likeliest_class(refiner, readings, settings):
@@ -151,7 +155,7 @@ def test_proposals_are_read_as_their_likeliest_class(refiner, readings, settings
             [[[LEFT, RIGHT, RIGHT], [LEFT, [50, 50, 120, 90], LEFT]]], tf.float32
         )
     )
-    found, _ = refiner.detect(None, base, SIZES)
+    found, _ = refiner.detect(refiner.base, None, base, SIZES)
     assert seen[-1].labels.numpy().tolist() == [1, 2]
     np.testing.assert_allclose(seen[-1].boxes, [LEFT, [50, 50, 100, 90]])
     # All classes of both: class 2 of each, and class 1 of the left one.
@@ -173,7 +177,8 @@ def test_pseudo_labels_choose_the_box_and_mask_of_background(refiner, readings):
     deltas[:, :, 0] = 10 * np.float32([0.1, 0.2, 0.3])  # 2, 4 or 6 pixels
     refiner.masks, masks = None, refiner.masks
     try:
-        refiner.train(None, samples, (class_logits, tf.constant(deltas)), one(), SIZES)
+        output = StageOutputs(samples, class_logits, tf.constant(deltas))
+        refiner.train(refiner.base, None, output, one(), SIZES)
     finally:
         refiner.masks = masks
     assert seen[-1].labels.numpy().tolist() == [2, 3]
@@ -216,9 +221,8 @@ def test_labels_of_refined_boxes(
     shifts = [[-10, 0], [30, 0], [30, 30], [-90, 0]]
     deltas = np.zeros((4, 3, 4), np.float32)
     deltas[..., :2] = 10 * np.float32(shifts)[:, None] / 20
-    outputs = refiner.train(
-        None, samples, (tf.zeros([4, 4]), tf.constant(deltas)), one(crowd=True), SIZES
-    )
+    output = StageOutputs(samples, tf.zeros([4, 4]), tf.constant(deltas))
+    outputs = refiner.train(refiner.base, None, output, one(crowd=True), SIZES)
     found = outputs["samples"]
     np.testing.assert_allclose(
         found.boxes[0, :3], [LEFT, [40, 10, 60, 30], RIGHT], atol=1e-4
@@ -232,7 +236,8 @@ def test_labels_of_refined_boxes(
 
 @pytest.mark.parametrize("weight", [10.0, 20.0])
 def test_losses_of_boxes(refiner, settings, weight):
-    settings(regression_weights=(weight, weight, weight / 2, weight / 2))
+    weights = (weight, weight, weight / 2, weight / 2)
+    settings(coder=BoxCoder(regression_weights=weights))
     samples = RoISamples(
         tf.constant([[[8, 10, 28, 30], RIGHT, LEFT]], tf.float32),
         tf.constant([[2, 0, 0]]),
@@ -240,7 +245,7 @@ def test_losses_of_boxes(refiner, settings, weight):
         tf.constant([[True, True, False]]),
     )
     outputs = {"samples": samples, "boxes": (tf.zeros([2, 4]), tf.zeros([2, 3, 4]))}
-    terms = refiner.losses(outputs, one())
+    terms = refiner.losses(refiner.base, outputs, one())
     assert float(terms["refine_class"]) == pytest.approx(np.log(4))
     # One of two rois is off by 2 of 20 pixels in x.
     assert float(terms["refine_box"]) == pytest.approx(weight * 0.1 / 2, rel=1e-4)
@@ -248,8 +253,8 @@ def test_losses_of_boxes(refiner, settings, weight):
 
 def test_the_mask_head_is_trained_on_the_refined_boxes_of_the_labels(monkeypatch):
     model, batch = refine_model(), small_batch()
-    model.settings.refine.regression_weights = (5.0, 5.0, 5.0, 5.0)
-    refiner, calls = model.refiner, {}
+    refiner, calls = model.refinement, {}
+    change(refiner, "coder", regression_weights=(5.0, 5.0, 5.0, 5.0))
     for owner, name in ((refiner, "read"), (refiner.masks, "run")):
         original = getattr(owner, name)
 
@@ -261,7 +266,7 @@ def test_the_mask_head_is_trained_on_the_refined_boxes_of_the_labels(monkeypatch
         monkeypatch.setattr(owner, name, call)
     outputs = model(batch, training=True)["refined"]
     samples, rois = outputs["samples"], outputs["mask_rois"]
-    (_, boxes_read, _), _, found = calls["read"]
+    (_, _, boxes_read, _), _, reading = calls["read"]
     fg = (samples.valid & (samples.labels > 0)).numpy()
     base = samples.boxes.numpy()[fg]
     assert len(base) > 3
@@ -269,12 +274,12 @@ def test_the_mask_head_is_trained_on_the_refined_boxes_of_the_labels(monkeypatch
     np.testing.assert_array_equal(rois.labels, labels)
     # Rows of the reading that are foreground, by their boxes.
     rows = [np.flatnonzero((boxes_read.boxes.numpy() == b).all(1))[0] for b in base]
-    deltas = found["deltas"].numpy()[rows, labels - 1] / 5.0
+    deltas = reading.deltas.numpy()[rows, labels - 1] / 5.0
     size = base[:, 2:] - base[:, :2]
     centre = base[:, :2] + size / 2 + deltas[:, :2] * size
     half = np.exp(deltas[:, 2:]) * size / 2
     expected = np.clip(np.concatenate([centre - half, centre + half], 1), 0, 64)
     np.testing.assert_allclose(rois.boxes, expected, atol=1e-3)
     np.testing.assert_array_equal(
-        calls["run"][1]["earlier"], found["hidden"].numpy()[rows]
+        calls["run"][1]["earlier"], reading.hidden.numpy()[rows]
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import small_batch, small_model
+from models.model_cases import small_batch, small_mask, small_model
 
-from tfmask.config import Config, DataConfig, MaskConfig
+from tfmask.config import Config, DataConfig
 from tfmask.data.coco.reader import load_dataset
 from tfmask.data.synthetic.generate import write_dataset
 from tfmask.evaluation import visualize
@@ -16,8 +16,7 @@ HEAD = "boundary_preserving"
 
 
 def bmask(**changes):
-    options = dict(head=HEAD, channels=32, conv_layers=2)
-    return small_model(mask=MaskConfig(**(options | changes)))
+    return small_model(mask=small_mask(**({"head": HEAD} | changes)))
 
 
 @pytest.mark.parametrize(
@@ -27,8 +26,7 @@ def test_boundaries_are_given_only_where_they_are_asked_for(changes):
     model, batch = bmask(**changes), small_batch()
     plain = model(batch, training=False)
     assert "boundaries" not in plain
-    model.show_boundaries = True
-    shown = model(batch, training=False)
+    shown = model(batch, training=False, boundaries=True)
     assert shown["boundaries"].shape == (2, 20, 28, 28)
     valid = plain["valid"].numpy()
     edges = shown["boundaries"].numpy()
@@ -43,8 +41,7 @@ def test_boundaries_are_those_of_the_predicted_class():
     weights = named_weights(model)
     weights["mask_head/boundary_predictor/kernel"].assign(tf.zeros([1, 1, 32, 3]))
     weights["mask_head/boundary_predictor/bias"].assign([-1.0, 0.0, 1.0])
-    model.show_boundaries = True
-    out = model(small_batch(), training=False)
+    out = model(small_batch(), training=False, boundaries=True)
     valid = out["valid"].numpy()
     expected = 1 / (1 + np.exp(-(out["labels"].numpy()[valid] - 2.0)))
     np.testing.assert_allclose(
@@ -54,9 +51,8 @@ def test_boundaries_are_those_of_the_predicted_class():
 
 def test_a_head_without_boundaries_has_none_to_show():
     model = small_model()
-    assert not model.mask_branch.has_boundary
-    model.show_boundaries = True
-    assert "boundaries" not in model(small_batch(), training=False)
+    assert "boundary" not in model.masks.terms
+    assert "boundaries" not in model(small_batch(), boundaries=True)
 
 
 def test_inference_graph_has_no_boundary_deconvolution():
@@ -66,18 +62,17 @@ def test_inference_graph_has_no_boundary_deconvolution():
         "image_sizes": tf.TensorSpec([1, 2], tf.int32),
     }
 
-    def deconvolutions(model):
-        traced = tf.function(lambda b: model(b, training=False)).get_concrete_function(
-            signature
-        )
+    def deconvolutions(model, boundaries=False):
+        traced = tf.function(
+            lambda b: model(b, training=False, boundaries=boundaries)
+        ).get_concrete_function(signature)
         graph = traced.graph.as_graph_def()
         nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
         return sum(n.op == "Conv2DBackpropInput" for n in nodes)
 
     model = bmask()
     assert deconvolutions(model) == 1
-    model.show_boundaries = True
-    assert deconvolutions(model) == 2
+    assert deconvolutions(model, boundaries=True) == 2
 
 
 def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
@@ -94,7 +89,7 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
     )
     for head, shown in ((HEAD, True), ("fcn", False)):
         model = small_model(
-            num_classes=4, mask=MaskConfig(head=head, channels=32, conv_layers=2)
+            num_classes=4, mask=small_mask(head)
         )
         evaluator = Evaluator(config, dataset)
         assert len(evaluator(model).pictures) == 1

@@ -79,7 +79,7 @@ def test_mask_and_boundary_are_not_confused(model, tmp_path):
 def test_a_converted_file_is_a_file_of_ours(tmp_path):
     _, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
     config = narrow_config(num_classes=0)
-    out = str(tmp_path / "bmask.weights.h5")
+    out = str(tmp_path / "bmask.tfmask.h5")
     report = convert(path, "detectron2", config, out, log=lambda line: None)
     assert report.class_map.num_classes == 80 and not report.missing
 

@@ -72,7 +72,7 @@ def test_a_converted_file_holds_the_model_its_classes_and_its_config(
     published, tmp_path
 ):
     path, _, values = published
-    out, lines = str(tmp_path / "new" / "r10.weights.h5"), []
+    out, lines = str(tmp_path / "new" / "r10.tfmask.h5"), []
     report = convert.convert(path, "detectron2", small_config(), out, lines.append)
     assert not (report.missing or report.skipped or report.reset)
     file = read_weights(out)
@@ -94,7 +94,7 @@ def test_a_converted_file_holds_the_model_its_classes_and_its_config(
 def test_converted_weights_of_other_classes_are_an_error_that_shows_both(
     published, tmp_path
 ):
-    out = str(tmp_path / "r10.weights.h5")
+    out = str(tmp_path / "r10.tfmask.h5")
     convert.convert(published[0], "detectron2", small_config(), out, lambda line: None)
     others = ClassMap(tuple(range(80)), tuple(f"thing {i}" for i in range(80)))
     with pytest.raises(ClassMapError, match="person.*thing 0"):
@@ -105,7 +105,7 @@ def test_a_converted_trunk_holds_the_trunk_alone_and_starts_a_model(
     published, tmp_path
 ):
     _, trunk, values = published
-    out, lines = str(tmp_path / "trunk.weights.h5"), []
+    out, lines = str(tmp_path / "trunk.tfmask.h5"), []
     report = convert.convert(trunk, "detectron2", small_config(), out, lines.append)
     assert {path.split("/")[0] for path in report.missing} == {
         "neck",
@@ -152,12 +152,12 @@ def test_a_file_that_does_not_fit_leaves_the_model_as_it_was(published, tmp_path
 
 
 def test_names_that_are_no_weight_file_are_explained(published, tmp_path):
-    with pytest.raises(WeightsError, match="ends in .weights.h5"):
+    with pytest.raises(WeightsError, match="ends in .tfmask.h5"):
         convert.convert(published[0], "detectron2", small_config(), "x.h5")
     with pytest.raises(WeightsError, match="no such weight format; known"):
-        convert.convert(published[0], "darknet", small_config(), "x.weights.h5")
+        convert.convert(published[0], "darknet", small_config(), "x.tfmask.h5")
     assert convert.is_foreign("detectron2:/a.pkl")
-    assert not convert.is_foreign("/runs/a") and not convert.is_foreign("a.weights.h5")
+    assert not convert.is_foreign("/runs/a") and not convert.is_foreign("a.tfmask.h5")
 
 
 def write_one_class_dataset(folder):

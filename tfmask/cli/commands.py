@@ -14,7 +14,6 @@ from tfmask.config import (
     format_tables,
     load_config,
     recipe_names,
-    require_complete,
     table_rows,
 )
 from tfmask.errors import ConfigError
@@ -30,7 +29,7 @@ def train(options) -> int:
     if options.output:
         overrides.append(f"train.output={options.output}")
     if options.dry_run:
-        return _dry_run(options, read_config(options.config, overrides, partial=True))
+        return _dry_run(options, read_config(options.config, overrides))
     config = read_config(options.config, overrides)
     if not config.data.train:
         raise ConfigError(
@@ -56,7 +55,6 @@ def _dry_run(options, config: Config) -> int:
         settings = dataclasses.replace(settings, num_classes=_COCO_CLASSES)
         origin = "assumed, because neither model.num_classes nor data.train is set"
     print(describe(config), flush=True)
-    require_complete(config, options.config)
     start_tensorflow()
     from tfmask.models.build import build_model
     from tfmask.models.counting import parameter_table
@@ -131,9 +129,9 @@ def predict(options) -> int:
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.weights.load import read_weights
+    from tfmask.weights.load import read_class_map
 
-    class_map = read_weights(options.load).class_map or _numbered(config)
+    class_map = read_class_map(options.load) or _numbered(config)
     model = load_model(config, options.load, class_map)
     boundaries = options.show == "boundary"
     if boundaries and "boundary" not in model.mask_branch.terms:

@@ -207,7 +207,7 @@ def _print_summary(folder: Path, mask_ap: float, seconds: float) -> None:
     _title(f"Done in {seconds / 60:.1f} minutes: validation mask AP {mask_ap:.3f}")
     for name, what in (
         ("data/train, data/val", "images and annotations.json"),
-        ("run/best.weights.h5", "the weights with the highest mask AP"),
+        ("run/best.tfmask.h5", "the weights with the highest mask AP"),
         ("run/checkpoints", "what --resume goes on from"),
         ("run/config.json", "every setting of the run"),
         ("run/metrics.jsonl", "losses and figures over time"),

@@ -8,26 +8,23 @@ from tfmask.config import (
     apply_overrides,
     from_dict,
     load_config,
-    require_complete,
     validate,
 )
 from tfmask.errors import ConfigError
 
 
-def read_config(name: str, overrides: list[str], *, partial: bool = False) -> Config:
+def read_config(name: str, overrides: list[str]) -> Config:
     """The configuration of a recipe or of a run, with overrides, checked.
 
     Args:
       name: a recipe, or the `config.json` of a run.
       overrides: `path=value` texts.
-      partial: also a recipe that waits for something, which is good to be read alone.
 
     Raises:
       ConfigError: anything wrong with any of it.
     """
     config = _from_json(name) if name.endswith(".json") else load_config(name)
-    validate(apply_overrides(config, overrides))
-    return config if partial else require_complete(config, name)
+    return validate(apply_overrides(config, overrides))
 
 
 def _from_json(name: str) -> Config:

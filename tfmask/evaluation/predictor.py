@@ -93,11 +93,8 @@ class Predictor:
         )
         def infer(images, image_sizes):
             inputs = {"images": images, "image_sizes": image_sizes}
-            if boundaries:  # of this trace: another predictor may not want them
-                model.show_boundaries = True
-            outputs = model(inputs, training=False)
-            if boundaries:
-                model.show_boundaries = False
+            asked = {"boundaries": True} if boundaries else {}
+            outputs = model(inputs, training=False, **asked)
             return {k: outputs[k] for k in _OUTPUTS if k in outputs}
 
         self._infer = infer

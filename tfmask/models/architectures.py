@@ -8,11 +8,24 @@ The settings of the parts stay what they are; a class switches its own parts on.
 
 import copy
 
-from tfmask.config import ModelConfig, load_config, require_complete
+import keras
+
+from tfmask.config import (
+    BoundaryPreservingHeadConfig,
+    EncoderDecoderHeadConfig,
+    IEFPNConfig,
+    ModelConfig,
+    PANetConfig,
+    cascade_stages,
+    load_config,
+)
 from tfmask.models.build import build_model
 from tfmask.models.rcnn import GeneralizedRCNN
 
+_register = keras.saving.register_keras_serializable(package="tfmask")
 
+
+@_register
 class MaskRCNN(GeneralizedRCNN):
     """Mask R-CNN (He et al. 2017) on a feature pyramid."""
 
@@ -42,16 +55,41 @@ class MaskRCNN(GeneralizedRCNN):
         """`create` with the settings of a recipe; its file or name, see load_config.
 
         Raises:
-          ConfigError: there is no such recipe, or it waits for a part.
+          ConfigError: there is no such recipe.
         """
-        config = require_complete(load_config(recipe), recipe)
-        return cls.create(num_classes, config.model, precision)
+        return cls.create(num_classes, load_config(recipe).model, precision)
 
     @staticmethod
     def switch_on(settings: ModelConfig) -> None:
         """Sets what makes this architecture, where the settings do not have it yet."""
 
 
+@_register
+class CascadeMaskRCNN(MaskRCNN):
+    """Mask R-CNN whose boxes are refined in three stages (Cascade R-CNN, 2018)."""
+
+    @staticmethod
+    def switch_on(settings):
+        if len(settings.boxes.stages) == 1:
+            settings.boxes.stages = cascade_stages()
+            settings.boxes.head.class_agnostic = True
+
+
+@_register
+class PANet(MaskRCNN):
+    """Path Aggregation Network (CVPR 2018): the bottom-up path on the pyramid.
+
+    Adaptive feature pooling and fully-connected fusion are heads of their own:
+    AdaptiveBoxHeadConfig, AdaptiveMaskHeadConfig.
+    """
+
+    @staticmethod
+    def switch_on(settings):
+        if not isinstance(settings.neck, PANetConfig):
+            settings.neck = PANetConfig(channels=settings.neck.channels)
+
+
+@_register
 class MRRCNN(MaskRCNN):
     """MR R-CNN: Mask R-CNN with the refining module; see docs/mr_rcnn.md."""
 
@@ -60,6 +98,7 @@ class MRRCNN(MaskRCNN):
         settings.refine.enabled = True
 
 
+@_register
 class MaskPlus(MaskRCNN):
     """MaskPlus (WACV 2020): four techniques of the mask branch at their best settings.
 
@@ -76,23 +115,29 @@ class MaskPlus(MaskRCNN):
         mask.quasi.sizes = mask.quasi.sizes or (0.5,)
 
 
+@_register
 class BMaskRCNN(MaskRCNN):
     """BMask R-CNN (ECCV 2020): the boundary-preserving mask head."""
 
     @staticmethod
     def switch_on(settings):
-        settings.mask.head = "boundary_preserving"
+        if not isinstance(settings.mask.head, BoundaryPreservingHeadConfig):
+            settings.mask.head = BoundaryPreservingHeadConfig()
 
 
+@_register
 class IEMaskRCNN(MaskRCNN):
-    """IEMask R-CNN: the encoder-decoder mask head on 28x28 roi features."""
+    """IEMask R-CNN: information-enhanced FPN and the encoding-decoding mask head."""
 
     @staticmethod
     def switch_on(settings):
-        if settings.mask.head != "encoder_decoder":
-            settings.mask.head, settings.mask.pool_size = "encoder_decoder", 28
+        if not isinstance(settings.neck, IEFPNConfig):
+            settings.neck = IEFPNConfig(channels=settings.neck.channels)
+        if not isinstance(settings.mask.head, EncoderDecoderHeadConfig):
+            settings.mask.head = EncoderDecoderHeadConfig()
 
 
+@_register
 class MaskScoringRCNN(MaskRCNN):
     """Mask Scoring R-CNN (CVPR 2019): masks are ranked by their predicted IoU too."""
 

@@ -2,10 +2,10 @@
 
 import math
 
+from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.naming import named_weights
 
 _STATISTICS = ("moving_mean", "moving_variance")
-_AFFINE = ("gamma", "beta")
 
 
 def count_parameters(model) -> int:
@@ -20,13 +20,19 @@ def count_parameters(model) -> int:
 def parameter_table(model) -> list[tuple[str, int]]:
     """(part, learnable numbers) for each part of a model, in the order of the walk."""
     counts: dict[str, int] = {}
-    backbone = model.settings.backbone
-    constant = backbone.norm == "frozen_bn" and not backbone.train_affine
+    constant = _frozen_affine(model)
     for path, variable in named_weights(model).items():
         part, name = path.split("/")[0], path.split("/")[-1]
-        if part == "loss_weights" or name in _STATISTICS:
-            continue
-        if part == "backbone" and constant and name in _AFFINE:
+        if part == "loss_weights" or name in _STATISTICS or path in constant:
             continue
         counts[part] = counts.get(part, 0) + math.prod(variable.shape)
     return list(counts.items())
+
+
+def _frozen_affine(model) -> set[str]:
+    """Paths of scales and offsets that are constants of a frozen normalisation."""
+    constants = set()
+    for layer in model._flatten_layers():
+        if isinstance(layer, FrozenBatchNorm) and not layer.train_affine:
+            constants |= {id(layer.gamma), id(layer.beta)}
+    return {p for p, variable in named_weights(model).items() if id(variable) in constants}

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.models.box_stages import pooled_shapes
 from tfmask.models.mask_branch import MaskRoIs
-from tfmask.models.rcnn import LEVELS
 
 _CONVOLUTIONS = ("Conv2D", "_FusedConv2D", "DepthwiseConv2dNative")
 _PRODUCTS = ("MatMul", "_FusedMatMul", "BatchMatMul", "BatchMatMulV2")
@@ -80,63 +80,79 @@ def model_macs(
       rois: detections; default the most that the settings allow.
       bias_adds: see `count_macs`.
     """
-    settings = model.settings
-    rois = rois or settings.postprocess.max_detections
-    proposals = settings.rpn.post_nms_test
+    rois = rois or model.boxes.select.max_detections
+    proposals = model.proposals.selection.post_nms_test
     sides = [-(-side // _STRIDE) * _STRIDE for side in (height, width)]
-    channels, bins = settings.neck.channels, settings.box.pool_size
-    pyramid = {name: (int(name[1:]), channels) for name in LEVELS}
-    stages = {name: (int(name[1:]), c) for name, c in model.backbone.channels.items()}
 
     def count(function, *inputs):
         return count_macs(function, *inputs, bias_adds=bias_adds)
 
-    def maps(levels):
+    def maps(layer):
         return {
-            name: _floats(1, *(-(-side // 2**level) for side in sides), number)
-            for name, (level, number) in levels.items()
+            name: _floats(1, *(-(-side // spec.stride) for side in sides), spec.channels)
+            for name, spec in layer.output_spec.items()
         }
 
-    levels = maps(pyramid)
-    box_head = count(model.box_head, _floats(1, bins, bins, channels))
-    parts = (
-        PartMacs("backbone", count(model.backbone, _floats(1, *sides, 3)), 1),
-        PartMacs("neck", count(model.neck, maps(stages)), 1),
-        PartMacs("rpn_head", count(model.rpn_head, list(levels.values())), 1),
-        PartMacs("box_head", box_head, proposals),
-        *_mask_parts(model, count, levels, proposals, rois),
-    )
-    return ModelMacs(parts, proposals, rois)
+    def trunk(backbone, neck, prefix):
+        image = _floats(1, *sides, model.normalization.channels)
+        yield PartMacs(f"{prefix}backbone", count(backbone, image), 1)
+        yield PartMacs(f"{prefix}neck", count(neck, maps(backbone)), 1)
+
+    own, levels = model.proposals.neck, maps(model.neck)
+    head = model.proposals.head
+    parts = [
+        *trunk(model.backbone, model.neck, ""),
+        *(trunk(model.proposals.backbone, own, "rpn_") if own is not None else ()),
+        PartMacs("rpn_head", count(head, list(maps(own or model.neck).values())), 1),
+    ]
+    for stage in model.boxes.stages:
+        shapes = pooled_shapes(stage.head, _shapes(levels, model.neck.roi_levels))
+        pooled = {name: _floats(1, *shape[1:]) for name, shape in shapes.items()}
+        parts.append(PartMacs(stage.head.name, count(stage.head, pooled), proposals))
+    parts += _mask_parts(model, count, levels, proposals, rois)
+    return ModelMacs(tuple(parts), proposals, rois)
 
 
 def _mask_parts(model, count, levels, proposals, rois) -> list[PartMacs]:
     """The mask branch, and the refining module where there is one."""
-    settings, base, refiner = model.settings, model.mask_branch, model.refiner
-    bins, channels = settings.mask.pool_size, settings.neck.channels
+    base, refinement = model.masks, model.refinement
+    bins = base.head.roi_specs["mask"].size
+    channels = levels[model.neck.roi_levels[0]].shape[-1]
     label = tf.TensorSpec([1], tf.int32)
     roi = MaskRoIs(_floats(1, 4), label, label)
     image_sizes = tf.TensorSpec([1, 2], tf.int32)
-    hidden = _floats(1, bins, bins, settings.mask.channels)
+    hidden = _floats(1, bins, bins, base.head.channels)
     parts, scene = [], 0
     if base.context is not None:
-        # Once an image, and so not in the cost of a roi.
+        # Once per image, and so not in the cost of a roi.
         scene = count(base.context.context, _floats(1, bins, bins, channels))
         parts.append(PartMacs("contextual_fusion", scene, 1))
 
     def branch_cost(branch):
         def run(features, roi, image_sizes, hidden):
-            return branch.run(features, roi, image_sizes, False, earlier=hidden)
+            return branch.run(
+                features, roi, image_sizes, False, earlier=hidden, judge=base
+            )
 
         cost = count(run, levels, roi, image_sizes, hidden)
         return cost - (scene if branch.context is not None else 0)
 
-    if refiner is None:
+    if refinement is None:
         return [*parts, PartMacs("mask_branch", branch_cost(base), rois)]
+
+    def read(features, roi, image_sizes):
+        return refinement.read(model.base, features, roi, image_sizes)
+
     # A candidate is read with the base's mask: the mask branch is part of the reading.
-    every = settings.refine.candidates == "proposals"
-    read = count(refiner.read, levels, roi, image_sizes) - scene
-    parts.append(PartMacs("refine_boxes", read, proposals if every else rois))
-    return [*parts, PartMacs("refine_masks", branch_cost(refiner.masks or base), rois)]
+    every = refinement.candidates == "proposals"
+    cost = count(read, levels, roi, image_sizes) - scene
+    parts.append(PartMacs("refine_boxes", cost, proposals if every else rois))
+    masks = branch_cost(refinement.masks or base)
+    return [*parts, PartMacs("refine_masks", masks, rois)]
+
+
+def _shapes(levels: dict, names) -> dict:
+    return {name: tuple(levels[name].shape) for name in names}
 
 
 def _floats(*shape) -> tf.TensorSpec:

@@ -12,8 +12,8 @@ class Packed(NamedTuple):
     shape: tf.Tensor  # [2] int32 (B, N)
 
     @property
-    def images(self) -> tf.Tensor:
-        """`[M]` int32."""
+    def batch_indices(self) -> tf.Tensor:
+        """`[M]` int32: the image that each roi is of."""
         return self.index[:, 0]
 
     def take(self, values: tf.Tensor) -> tf.Tensor:

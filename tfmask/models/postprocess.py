@@ -1,72 +1,84 @@
-"""From class logits and deltas to final detections."""
+"""From class scores and boxes to final detections."""
 
+from dataclasses import dataclass
+
+import keras
 import tensorflow as tf
 
+from tfmask.layers.part import Rule
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.nms import ABSENT, class_offsets, nms
 from tfmask.structures import Detections
 
 
-def detect_rois(
-    class_scores, boxes, valid, image_sizes, settings, inclusive: bool = False
-) -> tuple[Detections, tf.Tensor]:
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class DetectionSelection(Rule):
     """Thresholds scores, suppresses within each class, keeps the best of each image.
 
     Args:
-      class_scores: `[B, N, K]` float32, probabilities without the background.
-      boxes: `[B, N, K, 4]` float32 decoded boxes, or `[B, N, 1, 4]` if class-agnostic.
-      valid: `[B, N]` bool.
-      image_sizes: `[B, 2]` int32.
-      settings: fields of config.PostprocessConfig.
-      inclusive: clip by maskrcnn-benchmark's rule.
-
-    Returns:
-      (Detections with D = settings.max_detections; rois `[B, D]` int32, the one of the
-      N that each detection comes from, 0 in padding)
+      score_threshold: detections score more than this.
+      nms_iou: of suppression within each class.
+      max_detections: per image.
+      inclusive: clip by maskrcnn-benchmark's rule, see ops.boxes.clip.
     """
-    limit, num_classes = settings.max_detections, class_scores.shape[-1]
-    shared = boxes.shape[2] == 1
 
-    def one_image(args):
-        scores, candidates, usable, size = args
-        usable = usable[:, None] & (scores > settings.score_threshold)
-        where = tf.where(usable & tf.math.is_finite(scores))  # [P, 2] (roi, class)
-        roi, kind = tf.unstack(tf.cast(where, tf.int32), axis=1)
-        score = tf.gather_nd(scores, where)
-        row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
-        box = box_ops.clip(tf.gather_nd(candidates, row), size, inclusive)
-        score = tf.where(box_ops.has_sides(box, 0.0), score, 2 * ABSENT)
-        apart = class_offsets(box, kind, num_classes, size)
-        kept, count = nms(apart, score, settings.nms_iou, limit)
-        present = tf.range(limit) < count
-        # NMS pads with index 0, which does not exist when nothing passed the threshold.
-        box = tf.pad(box, [[0, 1], [0, 0]])
-        score, kind, roi = (tf.pad(v, [[0, 1]]) for v in (score, kind, roi))
-        flag = tf.cast(present, tf.float32)
-        return (
-            tf.gather(box, kept) * flag[:, None],
-            tf.gather(score, kept) * flag,
-            tf.where(present, tf.gather(kind, kept) + 1, 0),
-            present,
-            tf.where(present, tf.gather(roi, kept), 0),
+    score_threshold: float = 0.05
+    nms_iou: float = 0.5
+    max_detections: int = 100
+    inclusive: bool = False
+
+    def select(
+        self, class_scores, boxes, valid, image_sizes
+    ) -> tuple[Detections, tf.Tensor]:
+        """The detections of a batch.
+
+        Args:
+          class_scores: `[B, N, K]` float32, probabilities without the background.
+          boxes: `[B, N, K, 4]` float32 decoded boxes, or `[B, N, 1, 4]` for all classes.
+          valid: `[B, N]` bool.
+          image_sizes: `[B, 2]` int32.
+
+        Returns:
+          (Detections with D = max_detections; rois `[B, D]` int32, the one of the N
+          that each detection comes from, 0 in padding)
+        """
+        limit, num_classes = self.max_detections, class_scores.shape[-1]
+        shared = boxes.shape[2] == 1
+
+        def one_image(args):
+            scores, candidates, usable, size = args
+            usable = usable[:, None] & (scores > self.score_threshold)
+            where = tf.where(usable & tf.math.is_finite(scores))  # [P, 2] (roi, class)
+            roi, kind = tf.unstack(tf.cast(where, tf.int32), axis=1)
+            score = tf.gather_nd(scores, where)
+            row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
+            box = box_ops.clip(tf.gather_nd(candidates, row), size, self.inclusive)
+            score = tf.where(box_ops.has_sides(box, 0.0), score, 2 * ABSENT)
+            apart = class_offsets(box, kind, num_classes, size)
+            kept, count = nms(apart, score, self.nms_iou, limit)
+            present = tf.range(limit) < count
+            # NMS pads with index 0, which does not exist when nothing passed the threshold.
+            box = tf.pad(box, [[0, 1], [0, 0]])
+            score, kind, roi = (tf.pad(v, [[0, 1]]) for v in (score, kind, roi))
+            flag = tf.cast(present, tf.float32)
+            return (
+                tf.gather(box, kept) * flag[:, None],
+                tf.gather(score, kept) * flag,
+                tf.where(present, tf.gather(kind, kept) + 1, 0),
+                present,
+                tf.where(present, tf.gather(roi, kept), 0),
+            )
+
+        boxes, scores, labels, present, rois = tf.map_fn(
+            one_image,
+            (class_scores, boxes, valid, image_sizes),
+            fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
         )
-
-    boxes, scores, labels, present, rois = tf.map_fn(
-        one_image,
-        (class_scores, boxes, valid, image_sizes),
-        fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
-    )
-    detections = Detections(
-        tf.ensure_shape(boxes, [None, limit, 4]),
-        tf.ensure_shape(scores, [None, limit]),
-        tf.ensure_shape(labels, [None, limit]),
-        tf.ensure_shape(present, [None, limit]),
-    )
-    return detections, tf.ensure_shape(rois, [None, limit])
-
-
-def detect(
-    class_scores, boxes, valid, image_sizes, settings, inclusive: bool = False
-) -> Detections:
-    """`detect_rois` where nobody asks which roi a detection comes from."""
-    return detect_rois(class_scores, boxes, valid, image_sizes, settings, inclusive)[0]
+        detections = Detections(
+            tf.ensure_shape(boxes, [None, limit, 4]),
+            tf.ensure_shape(scores, [None, limit]),
+            tf.ensure_shape(labels, [None, limit]),
+            tf.ensure_shape(present, [None, limit]),
+        )
+        return detections, tf.ensure_shape(rois, [None, limit])

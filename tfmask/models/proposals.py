@@ -1,9 +1,18 @@
-"""From the outputs of the RPN head to proposals, and to the RPN's losses."""
+"""The region proposal network: from a feature pyramid to proposals, and its losses."""
 
+from dataclasses import dataclass
+
+import keras
 import tensorflow as tf
 
+from tfmask.layers.part import Part, Rule, one_of
 from tfmask.losses import detection as losses
-from tfmask.ops import anchors as anchor_ops
+from tfmask.models.rules import (
+    ANCHOR_SALT,
+    AnchorGenerator,
+    AnchorMatcher,
+    BoxCoder,
+)
 from tfmask.ops import boxes as box_ops
 from tfmask.ops import sampling
 from tfmask.ops.distribute import cross_replica_sum
@@ -12,69 +21,158 @@ from tfmask.structures import AnchorSamples, Proposals
 
 # The RPN regresses unweighted deltas in every lineage.
 RPN_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
-# Added to the seed, so that anchors and rois are drawn independently.
-_SALT = 1
 
 
-class ProposalGenerator:
-    """Turns anchors, logits and deltas into proposals, and samples anchors to train.
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class ProposalSelection(Rule):
+    """Which decoded anchors become proposals (FPN sec. 4.1).
 
     Args:
-      rpn: settings with the fields of config.RPNConfig.
-      anchors: settings with the fields of config.AnchorConfig.
-      strides: pixels a cell of each pyramid level.
-      crowd_ioa: share of an anchor in a crowd region that leaves it out of the loss.
-      max_log_scale: bound on dw and dh.
-      inclusive: clip by maskrcnn-benchmark's rule.
+      pre_nms_train, pre_nms_test: best anchors of each level that suppression sees.
+      post_nms_train, post_nms_test: proposals per image.
+      post_nms_scope: training: `image`, or `batch`: the best post_nms_train x images of
+        a replica's whole batch, however they are spread over its images
+        (maskrcnn-benchmark).
+      nms_iou: of suppression within each level.
+      min_size: pixels; proposals with a smaller side are dropped.
+      inclusive: clip by maskrcnn-benchmark's rule, see ops.boxes.clip.
+
+    Raises:
+      ValueError: an unknown scope.
     """
 
-    def __init__(self, rpn, anchors, strides, crowd_ioa, max_log_scale, inclusive):
-        self.rpn = rpn
-        self.anchor_settings = anchors
-        self.strides = strides
-        self.crowd_ioa = crowd_ioa
-        self.max_log_scale = max_log_scale
-        self.inclusive = inclusive
+    pre_nms_train: int = 2000
+    post_nms_train: int = 1000
+    post_nms_scope: str = "image"
+    pre_nms_test: int = 1000
+    post_nms_test: int = 1000
+    nms_iou: float = 0.7
+    min_size: float = 0.0
+    inclusive: bool = False
 
-    def anchors(self, features, images) -> list[tf.Tensor]:
-        """Anchors `[A_l, 4]` of each level for a batch of padded images."""
-        settings = self.anchor_settings
-        sizes = [tf.unstack(tf.shape(f)[1:3]) for f in features]
-        return anchor_ops.pyramid_anchors(
-            sizes,
-            tf.unstack(tf.shape(images)[1:3]),
-            settings.sizes,
-            settings.ratios,
-            self.strides,
-            settings.rounding,
-        )
+    def __post_init__(self):
+        one_of("post_nms_scope", self.post_nms_scope, ("image", "batch"))
 
-    def propose(self, logits, deltas, anchors, image_sizes, training) -> Proposals:
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class RegionProposals(Part):
+    """Region proposal network (Faster R-CNN sec. 3, on a pyramid as FPN sec. 4.1).
+
+    Args:
+      head: heads.rpn_head.RPNHead or a layer like it: a list of levels -> (logits,
+        deltas) of each level, and the same of chosen anchors by `at`.
+      anchors: rules.AnchorGenerator.
+      matcher: rules.AnchorMatcher.
+      selection: ProposalSelection.
+      coder: rules.BoxCoder; by default without weights.
+      batch: anchors per image that train.
+      fg_fraction: largest share of foreground among them.
+      smooth_l1_beta: of the box loss; 0: L1.
+      normalizer: losses are divided by `batch`: images x batch, or by the number
+        `sampled`.
+      backbone, neck: for a network that is trained apart from the detector and shares
+        no layer with it (MaskPlus sec. 4.2); None: the detector's pyramid is read.
+
+    Raises:
+      ValueError: an unknown normalizer, or one of backbone and neck without the other.
+    """
+
+    names_weights = False
+
+    def __init__(
+        self,
+        head,
+        *,
+        anchors=None,
+        matcher=None,
+        selection=None,
+        coder=None,
+        batch=256,
+        fg_fraction=0.5,
+        smooth_l1_beta=0.0,
+        normalizer="batch",
+        backbone=None,
+        neck=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        one_of("normalizer", normalizer, ("batch", "sampled"))
+        if (backbone is None) != (neck is None):
+            raise ValueError(
+                f"backbone={backbone}, neck={neck}: expected both, for a network with "
+                "a trunk of its own, or neither"
+            )
+        self.head = head
+        self.anchors = anchors or AnchorGenerator()
+        self.matcher = matcher or AnchorMatcher()
+        self.selection = selection or ProposalSelection()
+        self.coder = coder or BoxCoder(regression_weights=RPN_WEIGHTS)
+        self.batch = batch
+        self.fg_fraction = fg_fraction
+        self.smooth_l1_beta = smooth_l1_beta
+        self.normalizer = normalizer
+        self.backbone = backbone
+        self.neck = neck
+        self.terms = ("rpn_objectness", "rpn_box")
+
+    def build(self, input_shape):
+        """From the shapes of the detector's pyramid, or of the image and those."""
+        image, pyramid = input_shape
+        if self.neck is not None:
+            pyramid = build_trunk(self.backbone, self.neck, image)
+        if len(self.anchors.sizes) != len(pyramid):
+            raise ValueError(
+                f"anchors.sizes={self.anchors.sizes}: expected {len(pyramid)}, one for "
+                f"each level of the pyramid: {', '.join(pyramid)}"
+            )
+        if not self.head.built:
+            self.head.build([tuple(shape) for shape in pyramid.values()])
+        self.built = True
+
+    def pyramid(self, inputs, features, training) -> dict:
+        """The features that the head reads, fine to coarse.
+
+        Args:
+          inputs: the normalised image `[B, H, W, C]`.
+          features: the detector's pyramid.
+          training: of layers that differ in it.
+        """
+        if self.neck is None:
+            return features
+        return self.neck(self.backbone(inputs, training=training), training=training)
+
+    def propose(self, pyramid, anchors, image_sizes, training) -> Proposals:
         """The best boxes of each image after suppression within each level.
 
         Args:
-          logits: one `[B, A_l]` a level.
-          deltas: one `[B, A_l, 4]` a level.
-          anchors: one `[A_l, 4]` a level.
+          pyramid: dict of `[B, H, W, C]` by level name.
+          anchors: one `[A_l, 4]` for each level.
           image_sizes: `[B, 2]` int32.
           training: chooses the counts.
 
         Returns:
-          Proposals with N = post_nms_train or post_nms_test. No gradient.
+          Proposals. No gradient.
         """
-        rpn = self.rpn
-        pre = rpn.pre_nms_train if training else rpn.pre_nms_test
-        post = rpn.post_nms_train if training else rpn.post_nms_test
+        logits, deltas = self.head(list(pyramid.values()))
+        select = self.selection
+        pre = select.pre_nms_train if training else select.pre_nms_test
+        post = select.post_nms_train if training else select.post_nms_test
+        shared = training and select.post_nms_scope == "batch"
+        # Of a whole batch one image may have them all.
+        count = post * tf.shape(image_sizes)[0] if shared else post
 
         def one_image(args):
             *levels, size = args
-            found = [
+            kept = [
                 self._best_of_level(logit, delta, anchor, size, pre, min(pre, post))
+                if not shared
+                else self._best_of_level(logit, delta, anchor, size, pre, pre)
                 for logit, delta, anchor in zip(*levels, anchors)
             ]
-            boxes, scores = (tf.concat(values, axis=0) for values in zip(*found))
-            best, index = tf.math.top_k(scores, min(post, scores.shape[0]))
-            missing = post - best.shape[0]
+            boxes, scores = (tf.concat(values, axis=0) for values in zip(*kept))
+            best, index = tf.math.top_k(scores, tf.minimum(count, tf.size(scores)))
+            missing = count - tf.size(best)
             best = tf.pad(best, [[0, missing]], constant_values=2 * ABSENT)
             return tf.pad(tf.gather(boxes, index), [[0, missing], [0, 0]]), best
 
@@ -88,55 +186,51 @@ class ProposalGenerator:
             fn_output_signature=(tf.float32, tf.float32),
         )
         boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
-        boxes = tf.ensure_shape(boxes, [None, post, 4])
-        scores = tf.ensure_shape(scores, [None, post])
+        length = None if shared else post
+        boxes = tf.ensure_shape(boxes, [None, length, 4])
+        scores = tf.ensure_shape(scores, [None, length])
         valid = scores > ABSENT
-        if training and rpn.post_nms_scope == "batch":
-            valid &= _best_of_batch(scores, post)
+        if shared:
+            valid &= _best_of_batch(scores, count)
         return Proposals(boxes * tf.cast(valid, tf.float32)[..., None], scores, valid)
 
     def _best_of_level(self, logits, deltas, anchors, image_size, pre, limit):
         """Boxes `[limit, 4]`, scores `[limit]` that suppression leaves on a level."""
+        select = self.selection
         scores, index = tf.math.top_k(logits, tf.minimum(pre, tf.size(logits)))
-        boxes = box_ops.decode(
-            tf.gather(deltas, index),
-            tf.gather(anchors, index),
-            RPN_WEIGHTS,
-            self.max_log_scale,
-        )
-        boxes = box_ops.clip(boxes, image_size, self.inclusive)
-        usable = box_ops.has_sides(boxes, self.rpn.min_size)
+        boxes = self.coder.decode(tf.gather(deltas, index), tf.gather(anchors, index))
+        boxes = box_ops.clip(boxes, image_size, select.inclusive)
+        usable = box_ops.has_sides(boxes, select.min_size)
         usable &= tf.math.is_finite(scores)
         scores = tf.where(usable, scores, 2 * ABSENT)
-        kept, count = nms(boxes, scores, self.rpn.nms_iou, limit)
+        kept, count = nms(boxes, scores, select.nms_iou, limit)
         present = tf.range(limit) < count
         scores = tf.where(present, tf.gather(scores, kept), 2 * ABSENT)
         return tf.gather(boxes, kept), scores
 
     def draw(self, anchors, targets, image_sizes, seeds) -> AnchorSamples:
-        """Draws the anchors that train the RPN (Faster R-CNN sec. 3.1.3).
+        """Draws the anchors that train (Faster R-CNN sec. 3.1.3).
 
         Args:
-          anchors: one `[A_l, 4]` a level.
+          anchors: one `[A_l, 4]` for each level.
           targets: structures.Targets.
           image_sizes: `[B, 2]` int32.
-          seeds: `[B, 2]` int64, one seed pair an image.
+          seeds: `[B, 2]` int64, one seed pair per image.
 
         Returns:
-          AnchorSamples, S = the smaller of rpn.batch and the number of anchors.
+          AnchorSamples, S = the smaller of `batch` and the number of anchors.
         """
-        rpn = self.rpn
         anchors = tf.concat(anchors, axis=0)  # [A, 4]
 
         def one_image(args):
             boxes, crowd, valid, size, seed = args
-            labels, index = self._label(anchors, boxes, crowd, valid, size)
+            labels, index = self.matcher.label(anchors, boxes, crowd, valid, size)
             chosen, is_fg, used = sampling.draw(
-                labels, rpn.batch, rpn.fg_fraction, seed
+                labels, self.batch, self.fg_fraction, seed
             )
             matched = tf.gather(boxes, tf.gather(index, chosen))
-            wanted = box_ops.encode(matched, tf.gather(anchors, chosen), RPN_WEIGHTS)
-            return AnchorSamples(chosen, is_fg, wanted, used)
+            deltas = self.coder.encode(matched, tf.gather(anchors, chosen))
+            return AnchorSamples(chosen, is_fg, deltas, used)
 
         return tf.map_fn(
             one_image,
@@ -145,11 +239,18 @@ class ProposalGenerator:
                 targets.crowd,
                 targets.valid,
                 image_sizes,
-                seeds + [0, _SALT],
+                seeds + [0, ANCHOR_SALT],
             ),
             fn_output_signature=AnchorSamples(tf.int32, tf.bool, tf.float32, tf.bool),
             parallel_iterations=1,  # one [A, G] table of overlaps at a time
         )
+
+    def at(self, pyramid, samples: AnchorSamples):
+        """What the head says of drawn anchors: (logits `[B, S]`, deltas `[B, S, 4]`).
+
+        Computed from their cells alone: see RPNHead.at.
+        """
+        return self.head.at(list(pyramid.values()), samples.index)
 
     def losses(self, samples: AnchorSamples, logits, deltas) -> dict:
         """Objectness and box loss of drawn anchors (Faster R-CNN Eq. 1).
@@ -162,35 +263,47 @@ class ProposalGenerator:
         Returns:
           `rpn_objectness` and `rpn_box`: scalars, divided by the count of all replicas.
         """
-        rpn = self.rpn
         is_fg, used = samples.is_fg, samples.valid
         images = cross_replica_sum(tf.cast(tf.shape(logits)[0], tf.float32))
         sampled = cross_replica_sum(tf.reduce_sum(tf.cast(used, tf.float32)))
-        count = images * rpn.batch if rpn.normalizer == "batch" else sampled
+        count = images * self.batch if self.normalizer == "batch" else sampled
         count = tf.maximum(count, 1.0)
         objectness = losses.objectness_sum(logits, is_fg, used)
-        box = losses.box_sum(deltas, samples.wanted, is_fg, rpn.smooth_l1_beta)
+        box = losses.box_sum(deltas, samples.deltas, is_fg, self.smooth_l1_beta)
         return {"rpn_objectness": objectness / count, "rpn_box": box / count}
 
-    def _label(self, anchors, boxes, crowd, valid, image_size):
-        """Label of each anchor `[A]`, and the instance it is matched to `[A]`."""
-        rpn = self.rpn
-        iou, best, index = sampling.match(anchors, boxes, valid & ~crowd)
-        fg = best >= rpn.fg_iou
-        low_quality = sampling.best_of_instance(iou)
-        if rpn.low_quality == "lose":
-            low_quality &= best >= rpn.bg_iou
-        fg |= low_quality
-        bg = (best < rpn.bg_iou) & ~fg
-        bg &= ~sampling.in_crowd(anchors, boxes, valid & crowd, self.crowd_ioa)
-        labels = tf.where(fg, sampling.FOREGROUND, sampling.IGNORE)
-        labels = tf.where(bg, sampling.BACKGROUND, labels)
-        if rpn.inside_only:
-            # The legacy rule reads inclusive corners: x2 - 1 < width.
-            labels = tf.where(
-                anchor_ops.inside(anchors, image_size), labels, sampling.IGNORE
+
+def build_trunk(backbone, neck, image_shape) -> dict:
+    """Builds a backbone and the neck on it.
+
+    Args:
+      backbone, neck: layers with `output_spec`; built ones stay as they are.
+      image_shape: (batch, height, width, channels) of the normalised image.
+
+    Returns:
+      Shape of each level that the neck gives, of open height and width.
+
+    Raises:
+      ValueError: a level whose name does not say its stride.
+    """
+    if not backbone.built:
+        backbone.build(tuple(image_shape))
+    if not neck.built:
+        neck.build(_shapes(backbone))
+    return _shapes(neck)
+
+
+def _shapes(layer) -> dict:
+    for name, spec in layer.output_spec.items():
+        if not name[1:].isdigit() or 2 ** int(name[1:]) != spec.stride:
+            raise ValueError(
+                f"{type(layer).__name__}: feature {name!r} of stride {spec.stride}: "
+                "expected a letter and the logarithm of the stride, as p3 for stride 8"
             )
-        return labels, index
+    return {
+        name: (None, None, None, spec.channels)
+        for name, spec in layer.output_spec.items()
+    }
 
 
 def _best_of_batch(scores, count):

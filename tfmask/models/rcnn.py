@@ -3,26 +3,19 @@
 import keras
 import tensorflow as tf
 
+from tfmask.files import is_tfmask_file
 from tfmask.layers.loss_weights import LossWeights
-from tfmask.models.box_stages import (
-    BoxPredictions,
-    box_losses,
-    boxes_of_class,
-    instance_targets,
-    sample_rois,
-)
-from tfmask.models.mask_branch import MaskBranch, MaskRoIs
+from tfmask.layers.part import arguments, deserialize, serialize
+from tfmask.models.box_stages import instance_targets
+from tfmask.models.mask_branch import MaskRoIs
 from tfmask.models.packing import pack
-from tfmask.models.postprocess import detect
-from tfmask.models.proposals import ProposalGenerator
-from tfmask.models.refine import RefiningModule
-from tfmask.ops import boxes as box_ops
+from tfmask.models.proposals import build_trunk
+from tfmask.models.refine import BaseModel
 from tfmask.ops.masks import select_class
-from tfmask.structures import RoISamples, Targets
-
-LEVELS = ("p2", "p3", "p4", "p5", "p6")
+from tfmask.structures import Targets
 
 
+@keras.saving.register_keras_serializable(package="tfmask")
 class GeneralizedRCNN(keras.Model):
     """Image -> backbone -> neck -> proposals -> boxes -> masks (-> both refined).
 
@@ -30,22 +23,22 @@ class GeneralizedRCNN(keras.Model):
     predictions, `compute_losses` turns the predictions of a training call into losses.
 
     Args:
-      backbone: layer `[B, H, W, 3] -> {"c2".."c5"}`.
-      neck: layer `{"c2".."c5"} -> {"p2".."p6"}`.
-      rpn_head: layer, list of levels -> (logits, deltas) a level, and the same of
-        chosen anchors by `at`: see heads.rpn_head.RPNHead.
-      box_pool: layers.roi_pooling.MultilevelRoIAlign for the box head.
-      box_head: layer `[..., 7, 7, C] -> (class logits, deltas)`.
-      mask_branch: models.mask_branch.MaskBranch.
-      settings: fields of config.ModelConfig.
-      refiner: models.refine.RefiningModule or None.
+      normalization: layers.normalization.Normalization.
+      backbone: layer `[B, H, W, C] -> {"c2".."c5"}` with `output_spec`.
+      neck: layer `{"c2".."c5"} -> {"p2".."p6"}` with `output_spec` and `roi_levels`.
+      proposals: models.proposals.RegionProposals.
+      boxes: models.box_stages.BoxBranch.
+      masks: models.mask_branch.MaskBranch.
+      refinement: models.refine.RefiningModule or None.
+      seed: of the draws of training.
 
     Call input: dict with
-      images: `[B, H, W, 3]` uint8 or float, RGB, zero-padded bottom and right, H and W
+      images: `[B, H, W, C]` uint8 or float, RGB, zero-padded bottom and right, H and W
         multiples of 32.
       image_sizes: `[B, 2]` int32, (height, width) before padding.
       and for training also boxes, labels, masks, crowd, valid (structures.Targets) and
       `stream_index [B]` int64, from which the draws of each image follow.
+    With `boundaries=True` the result has the boundaries too that the model predicts.
 
     Returns, in inference, a dict:
       boxes: `[B, D, 4]` float32, pixels of the input image.
@@ -53,76 +46,84 @@ class GeneralizedRCNN(keras.Model):
       masks: `[B, D, T, T]` float32 probabilities in the frame of each box.
       mask_scores: `[B, D]` float32, score x MaskIoU, where the model has a MaskIoU
         head: what ranks the masks.
-      boundaries: `[B, D, T, T]` float32 probabilities, where `show_boundaries` is set
-        and the model predicts boundaries.
+      boundaries: `[B, D, T, T]` float32 probabilities, where they were asked for.
     In training, a nested dict for `compute_losses`.
     """
 
     def __init__(
         self,
+        *,
+        normalization,
         backbone,
         neck,
-        rpn_head,
-        box_pool,
-        box_head,
-        mask_branch: MaskBranch,
-        settings,
-        refiner: RefiningModule | None = None,
+        proposals,
+        boxes,
+        masks,
+        refinement=None,
+        seed=0,
         **kwargs,
     ):
-        super().__init__(dtype="float32", **kwargs)
+        # The parts choose their own precision; results are float32.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.normalization = normalization
         self.backbone = backbone
         self.neck = neck
-        self.rpn_head = rpn_head
-        self.box_pool = box_pool
-        self.box_head = box_head
-        self.mask_branch = mask_branch
-        self.mask_layers = [*mask_branch.pools.values(), *mask_branch.layers]
-        self.refiner = refiner
-        self.refine_layers = refiner.layers if refiner else []
-        self.show_boundaries = False
-        self.settings = settings
-        self.seed = 0
-        self.proposer = ProposalGenerator(
-            settings.rpn,
-            settings.anchors,
-            [2 ** int(name[1:]) for name in LEVELS],
-            settings.roi.crowd_ioa,
-            settings.box.max_log_scale,
-            settings.inclusive_boxes,
-        )
-        terms = ("rpn_objectness", "rpn_box", "box_class", "box_regression")
-        terms += mask_branch.terms + (refiner.terms if refiner else ())
+        self.proposals = proposals
+        self.boxes = boxes
+        self.masks = masks
+        self.refinement = refinement
+        self.seed = seed
+        terms = (*proposals.terms, *boxes.terms, *masks.terms)
+        if refinement is not None:
+            terms += refinement.terms(self.base)
         self.loss_weights = LossWeights(terms, name="loss_weights")
+        # Suppression and packing have shapes that only the data decide.
+        self.supports_jit = False
 
-    def call(self, inputs, training=False):
+    @property
+    def base(self) -> BaseModel:
+        """What the refining module refines."""
+        return BaseModel(self.boxes, self.masks)
+
+    def build(self, input_shape=None):
+        """Creates the weights. They follow from the parts; no input shape is needed."""
+        if self.built:
+            return
+        image = (None, None, None, self.normalization.channels)
+        pyramid = build_trunk(self.backbone, self.neck, image)
+        self.proposals.build((image, pyramid))
+        levels = {name: pyramid[name] for name in self.neck.roi_levels}
+        self.boxes.build(levels)
+        self.masks.build(levels)
+        if self.refinement is not None:
+            self.refinement.build(levels)
+            for refining, head in self.refinement.pairs(self.base):
+                refining.set_weights(head.get_weights())  # MR R-CNN sec. 3.3
+        self.built = True
+
+    def call(self, inputs, training=False, boundaries=False):
         images, sizes = inputs["images"], inputs["image_sizes"]
-        x = self.normalise(images, sizes)
-        features = self.backbone(x, training=training)
-        features = self.neck(features, training=training)
-        pyramid = [features[name] for name in LEVELS]
-        logits, deltas = self.rpn_head(pyramid)
-        anchors = self.proposer.anchors(pyramid, images)
-        proposals = self.proposer.propose(logits, deltas, anchors, sizes, training)
+        x = self.normalization([images, sizes])
+        features = self.neck(self.backbone(x, training=training), training=training)
+        pyramid = self.proposals.pyramid(x, features, training)
+        anchors = self.proposals.anchors.of(pyramid, images)
+        proposals = self.proposals.propose(pyramid, anchors, sizes, training)
         if not training:
-            return self.detect(features, proposals, sizes)
+            return self.detect(features, proposals, sizes, boundaries)
         targets = Targets(*(inputs[name] for name in Targets._fields))
         seeds = self.seeds(inputs["stream_index"])
-        drawn = self.proposer.draw(anchors, targets, sizes, seeds)
-        samples = sample_rois(proposals, targets, self.settings.roi, seeds)
-        rois = pack(samples.valid)
-        boxes = self.run_box_head(features, samples.boxes, rois)
-        mask_rois = self.training_mask_rois(samples, rois, boxes[1])
+        drawn = self.proposals.draw(anchors, targets, sizes, seeds)
+        stages = self.boxes.train(features, proposals, targets, sizes, seeds)
+        mask_rois = self.training_mask_rois(stages[0])
         outputs = {
-            "rpn": (drawn, *self.rpn_head.at(pyramid, drawn.index)),
-            "samples": samples,
-            "boxes": boxes,
+            "rpn": (drawn, *self.proposals.at(pyramid, drawn)),
+            "stages": stages,
             "mask_rois": mask_rois,
-            "masks": self.mask_branch.run(features, mask_rois, sizes, training=True),
+            "masks": self.masks.run(features, mask_rois, sizes, training=True),
         }
-        if self.refiner is not None:
-            outputs["refined"] = self.refiner.train(
-                features, samples, boxes, targets, sizes
+        if self.refinement is not None:
+            outputs["refined"] = self.refinement.train(
+                self.base, features, stages[-1], targets, sizes
             )
         return outputs
 
@@ -138,43 +139,14 @@ class GeneralizedRCNN(keras.Model):
           terms, sum gradients over replicas, divide by nothing.
         """
         targets = Targets(*(batch[name] for name in Targets._fields))
-        terms = self.proposer.losses(*outputs["rpn"])
-        samples: RoISamples = outputs["samples"]
-        rois = pack(samples.valid)
-        matched = tf.gather(targets.boxes, samples.matches, batch_dims=1)
-        terms |= box_losses(
-            *outputs["boxes"],
-            rois.take(samples.boxes),
-            rois.take(samples.labels),
-            rois.take(matched),
-            weights=self.settings.box.regression_weights,
-            beta=self.settings.box.smooth_l1_beta,
-        )
-        wanted = instance_targets(samples, targets, outputs["mask_rois"].boxes)
-        terms |= self.mask_branch.losses(outputs["masks"], wanted)
-        if self.refiner is not None:
-            terms |= self.refiner.losses(outputs["refined"], targets)
+        terms = self.proposals.losses(*outputs["rpn"])
+        terms |= self.boxes.losses(outputs["stages"], targets)
+        samples = outputs["stages"][0].samples
+        instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
+        terms |= self.masks.losses(outputs["masks"], instances)
+        if self.refinement is not None:
+            terms |= self.refinement.losses(self.base, outputs["refined"], targets)
         return terms
-
-    def normalise(self, images, image_sizes):
-        """Pixels to the backbone's input; padding is zero after it, as elsewhere.
-
-        Args:
-          images: `[B, H, W, 3]` RGB.
-          image_sizes: `[B, 2]` int32.
-
-        Returns:
-          `[B, H, W, 3]` float32, in the channel order of the weights.
-        """
-        settings = self.settings
-        x = tf.cast(images, tf.float32) - tf.constant(settings.pixel_mean)
-        x = x / tf.constant(settings.pixel_std)
-        if settings.channel_order == "bgr":
-            x = tf.reverse(x, axis=[-1])
-        rows = tf.sequence_mask(image_sizes[:, 0], tf.shape(images)[1])
-        columns = tf.sequence_mask(image_sizes[:, 1], tf.shape(images)[2])
-        inside = rows[:, :, None] & columns[:, None, :]
-        return x * tf.cast(inside, tf.float32)[..., None]
 
     def seeds(self, stream_index):
         """One seed pair for each example of the stream: `[B, 2]` int64."""
@@ -182,82 +154,82 @@ class GeneralizedRCNN(keras.Model):
         # Room below the seed for the salts that tell the draws of one example apart.
         return tf.stack([index, tf.zeros_like(index) + self.seed * 16], axis=1)
 
-    def run_box_head(self, features, boxes, rois):
-        """Class logits `[M, K+1]` and deltas `[M, K, 4]` of packed rois."""
-        return self.box_head(
-            self.box_pool.pool(features, rois.take(boxes), rois.images)
-        )
+    def training_mask_rois(self, first) -> MaskRoIs:
+        """The foreground samples of the first box stage, on their own boxes.
 
-    def predict_boxes(self, features, proposals) -> BoxPredictions:
-        """What the box head says of proposals."""
-        rois = pack(proposals.valid)
-        logits, deltas = self.run_box_head(features, proposals.boxes, rois)
-        box = self.settings.box
-        decoded = box_ops.decode(
-            deltas,
-            rois.take(proposals.boxes)[:, None],
-            box.regression_weights,
-            box.max_log_scale,
-        )
-        return BoxPredictions(
-            rois.restore(logits),
-            rois.restore(tf.nn.softmax(logits)[:, 1:]),
-            rois.restore(decoded),
-            proposals.valid,
-        )
-
-    def detect(self, features, proposals, image_sizes) -> dict:
-        """The detections of a batch by the names of `call`, from its proposals."""
-        predicted = self.predict_boxes(features, proposals)
-        branch, earlier = self.mask_branch, None
-        if self.refiner is not None:
-            detections, earlier = self.refiner.detect(features, predicted, image_sizes)
-            branch = self.refiner.masks or branch
-        else:
-            detections = detect(
-                predicted.scores,
-                predicted.boxes,
-                predicted.valid,
-                image_sizes,
-                self.settings.postprocess,
-                self.settings.inclusive_boxes,
-            )
-        masks = self.masks(branch, features, detections, image_sizes, earlier)
-        return {**detections._asdict(), **masks}
-
-    def training_mask_rois(self, samples, rois, box_deltas):
-        """The foreground samples, on their own boxes or on those predicted there."""
+        Or, where the mask branch trains on predicted boxes, on those predicted there.
+        """
+        samples, rois = first.samples, pack(first.samples.valid)
         fg = pack(samples.valid & (samples.labels > 0))
         boxes, labels = fg.take(samples.boxes), fg.take(samples.labels)
-        if self.settings.mask.train_on_predicted_boxes:
+        if self.masks.train_on_predicted_boxes:
             # Packed deltas have the order of `rois`; the foreground is some of them.
-            deltas = tf.boolean_mask(box_deltas, rois.take(samples.labels) > 0)
-            box = self.settings.box
-            boxes = boxes_of_class(
-                deltas, labels, boxes, box.regression_weights, box.max_log_scale
-            )
-        return MaskRoIs(boxes, fg.images, labels)
+            deltas = tf.boolean_mask(first.deltas, rois.take(samples.labels) > 0)
+            boxes = self.boxes.stages[0].coder.decode_class(deltas, labels, boxes)
+        return MaskRoIs(boxes, fg.batch_indices, labels)
 
-    def masks(self, branch, features, detections, image_sizes, earlier=None):
-        """What a mask branch says of each detection, by the names of `call`."""
+    def detect(self, features, proposals, image_sizes, boundaries=False) -> dict:
+        """The detections of a batch by the names of `call`, from its proposals."""
+        predicted = self.boxes.predict(features, proposals, image_sizes)
+        branch, earlier = self.masks, None
+        if self.refinement is None:
+            detections, _ = self.boxes.select.select(
+                predicted.scores, predicted.boxes, predicted.valid, image_sizes
+            )
+        else:
+            detections, earlier = self.refinement.detect(
+                self.base, features, predicted, image_sizes
+            )
+            branch = self.refinement.masks or branch
         rois = pack(detections.valid)
         labels = rois.take(detections.labels)
         outputs = branch.run(
             features,
-            MaskRoIs(rois.take(detections.boxes), rois.images, labels),
+            MaskRoIs(rois.take(detections.boxes), rois.batch_indices, labels),
             image_sizes,
             training=False,
-            boundaries=self.show_boundaries,
+            boundaries=boundaries,
             earlier=earlier,
+            judge=self.masks,
         )
         chosen = select_class(outputs["mask"], labels)
-        found = {"masks": rois.restore(tf.sigmoid(chosen))}
+        result = {
+            **detections._asdict(),
+            "masks": rois.restore(tf.sigmoid(chosen)),
+        }
         if "mask_iou" in outputs:
             ious = rois.restore(outputs["mask_iou"])
-            found["mask_scores"] = detections.scores * tf.clip_by_value(ious, 0.0, 1.0)
+            result["mask_scores"] = detections.scores * tf.clip_by_value(ious, 0.0, 1.0)
         if "boundary" in outputs:
             edges = outputs["boundary"]
             if edges.shape.rank == 4:
                 edges = select_class(edges, labels)
-            found["boundaries"] = rois.restore(tf.sigmoid(edges))
-        return found
+            result["boundaries"] = rois.restore(tf.sigmoid(edges))
+        return result
+
+    def load_weights(self, filepath, *args, **kwargs):
+        if is_tfmask_file(filepath):
+            raise ValueError(
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file of "
+                "`save_weights`; load this one with "
+                "tfmask.weights.load.load_weights(model, path)"
+            )
+        return super().load_weights(filepath, *args, **kwargs)
+
+    def get_config(self):
+        own = {name: serialize(getattr(self, name)) for name in arguments(type(self))}
+        return {"name": self.name, "trainable": self.trainable, **own}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            parts = {name: deserialize(value) for name, value in config.items()}
+        model = cls(**parts)
+        model.build()
+        return model
+
+    def get_build_config(self):
+        return {"input_shape": None}
+
+    def build_from_config(self, config):
+        self.build()

@@ -8,91 +8,149 @@ B a box of the base model, P its mask, F^- the mask head's feature on B:
 Class logits of the base and of the module are averaged at test. See docs/mr_rcnn.md.
 """
 
+from typing import Any, NamedTuple
+
+import keras
 import tensorflow as tf
 
+from tfmask.layers.part import Part, one_of
+from tfmask.layers.roi_pooling import RoIPooling
 from tfmask.models.box_stages import (
+    BoxBranch,
     BoxPredictions,
+    StageOutputs,
     box_losses,
-    boxes_of_class,
     instance_targets,
-    match_again,
+    likeliest_class,
+    pooled_shapes,
 )
 from tfmask.models.mask_branch import MaskBranch, MaskRoIs
 from tfmask.models.packing import pack
-from tfmask.models.postprocess import detect_rois
+from tfmask.models.rules import BoxCoder
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.masks import select_class
 from tfmask.structures import Detections, RoISamples, Targets
 
-_LEFT_OUT = -1.0  # a score below any threshold
+
+class BaseModel(NamedTuple):
+    """The branches of the model that is refined; the model owns them."""
+
+    boxes: BoxBranch
+    masks: MaskBranch
 
 
-class RefiningModule:
-    """Refines scores, boxes and masks of a base model.
+class Reading(NamedTuple):
+    """What the module sees of packed boxes B."""
 
-    Not a layer: the model owns the layers, see MaskBranch.
+    hidden: tf.Tensor  # [M, S, S, C], F^-
+    logits: Any = None  # [M, K + 1] float32; None without a box head
+    deltas: Any = None  # [M, K, 4] float32, relative to B
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+class RefiningModule(Part):
+    """Refines scores, boxes and masks of a base model (MR R-CNN sec. 3).
 
     Args:
-      settings: fields of config.ModelConfig.
-      base: the base model's mask branch.
-      base_box_head: the base model's box head.
-      box_pool: ShapeAwareRoIAlign, or MultilevelRoIAlign where the pooling is plain.
       box_head: like the base's; None where neither scores nor boxes are refined.
-      masks: mask branch with `flow` and a head like the base's; None where masks are
-        not refined.
+      masks: models.mask_branch.MaskBranch with `flow` and a head like the base's; None
+        where masks are not refined.
+      coder: rules.BoxCoder of the refined boxes.
+      roi_pooling: layers.roi_pooling.RoIPooling of the boxes.
+      pooling: `shape_aware`: weighted by the box's mask, or `plain`.
+      classes, boxes: scores and boxes are refined; else the base's stand.
+      alpha: share of the refined logits: (base + alpha refined) / (1 + alpha).
+      candidates: what is refined at test: `detections`, or all `proposals`.
+      labels: whose mask weights the pooling of a foreground sample in training: of its
+        `target` class (sec. 3.2), or of the `predicted` class, as at test.
+      rematch: training: the boxes read are matched anew.
+      detach_mask: no gradient through the mask that weights the pooling.
+
+    Raises:
+      ValueError: an unknown word, or nothing to refine.
     """
 
+    names_weights = False
+
     def __init__(
-        self, settings, base: MaskBranch, base_box_head, box_pool, box_head, masks
+        self,
+        box_head=None,
+        masks=None,
+        *,
+        coder=None,
+        roi_pooling=None,
+        pooling="shape_aware",
+        classes=True,
+        boxes=True,
+        alpha=1.0,
+        candidates="detections",
+        labels="target",
+        rematch=True,
+        detach_mask=False,
+        **kwargs,
     ):
-        self.settings = settings
-        self.base = base
-        self.box_pool = box_pool
+        super().__init__(**kwargs)
+        one_of("pooling", pooling, ("shape_aware", "plain"))
+        one_of("candidates", candidates, ("detections", "proposals"))
+        one_of("labels", labels, ("target", "predicted"))
+        if box_head is None and masks is None:
+            raise ValueError(
+                "box_head=None and masks=None: expected at least one of them, or no "
+                "refining module"
+            )
         self.box_head = box_head
         self.masks = masks
-        pairs = [(box_head, base_box_head)]
-        if masks is not None:
-            pairs.append((masks.head, base.head))
-        # Each refining head, and the base head that it starts from.
-        self.heads = [(ours, theirs) for ours, theirs in pairs if ours is not None]
-        self.layers = [ours for ours, _ in self.heads]
-        if masks is not None:
-            self.layers.append(masks.flow)
+        self.coder = coder or BoxCoder()
+        self.roi_pooling = roi_pooling or RoIPooling()
+        self.pooling = pooling
+        self.classes = classes and box_head is not None
+        self.boxes = boxes and box_head is not None
+        self.alpha = alpha
+        self.candidates = candidates
+        self.labels = labels
+        self.rematch = rematch
+        self.detach_mask = detach_mask
 
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the loss terms."""
-        part = self.settings.refine
+    def build(self, input_shape):
+        """From the shapes of the pyramid by level name."""
+        if self.box_head is not None and not self.box_head.built:
+            self.box_head.build(pooled_shapes(self.box_head, input_shape))
+        if self.masks is not None and not self.masks.built:
+            self.masks.build(input_shape)
+        self.built = True
+
+    def terms(self, base: BaseModel) -> tuple[str, ...]:
+        """Names of the loss terms, the base's Sobel and MaskIoU heads judging."""
+        masks = self.masks.terms_with(base.masks) if self.masks else ()
         return (
-            *(("refine_class",) if part.classes else ()),
-            *(("refine_box",) if part.boxes else ()),
-            *(f"refine_{term}" for term in (self.masks.terms if self.masks else ())),
+            *(("refine_class",) if self.classes else ()),
+            *(("refine_box",) if self.boxes else ()),
+            *(f"refine_{term}" for term in masks),
         )
 
-    def start_from_base(self, names) -> tuple[str, ...]:
-        """Gives the refining heads of these names the weights of their base heads.
-
-        MR R-CNN sec. 3.3. Returns the names.
-        """
-        for ours, theirs in self.heads:
-            if ours.name in names:
-                ours.set_weights(theirs.get_weights())
-        return tuple(names)
+    def pairs(self, base: BaseModel) -> list[tuple]:
+        """(refining head, the base head that it starts from)."""
+        pairs = []
+        if self.box_head is not None:
+            pairs.append((self.box_head, base.boxes.stages[-1].head))
+        if self.masks is not None:
+            pairs.append((self.masks.head, base.masks.head))
+        return pairs
 
     # --- training ---------------------------------------------------------------------
 
     def train(
-        self, features, samples: RoISamples, box_outputs, targets: Targets, image_sizes
+        self, base: BaseModel, features, output: StageOutputs, targets, image_sizes
     ) -> dict:
-        """Reads the boxes that the base predicts on its samples.
+        """Reads the boxes that the base's last stage predicts on its samples.
 
         A foreground sample is read with the mask of its class, a background sample
         with that of its pseudo label, the likeliest class (sec. 3.2).
 
         Args:
+          base: the branches that are refined.
           features: pyramid levels by name.
-          samples: of the base; M of them are valid.
-          box_outputs: the base's (class logits `[M, K+1]`, deltas `[M, K, 4]`) there.
+          output: of the last box stage.
           targets: ground truth.
           image_sizes: `[B, 2]` int32.
 
@@ -100,184 +158,161 @@ class RefiningModule:
           Dict for `losses`: samples, the boxes B with their labels; and what is refined
           of boxes (class logits, deltas), mask_rois and masks.
         """
-        class_logits, deltas = box_outputs
-        box, part = self.settings.box, self.settings.refine
+        samples = output.samples
         rois = pack(samples.valid)
+        images = rois.batch_indices
         labels = rois.take(samples.labels)
-        pseudo = 1 + tf.argmax(class_logits[:, 1:], axis=1, output_type=tf.int32)
+        pseudo = likeliest_class(output.class_logits)
         labels = tf.where(labels > 0, labels, pseudo)
-        boxes = boxes_of_class(
-            deltas,
-            labels,
-            rois.take(samples.boxes),
-            box.regression_weights,
-            box.max_log_scale,
+        boxes = base.boxes.stages[-1].coder.decode_class(
+            output.deltas, labels, rois.take(samples.boxes)
         )
-        boxes = self._clip(boxes, rois.images, image_sizes)
-        found = self.read(features, MaskRoIs(boxes, rois.images, labels), image_sizes)
-        samples = self._label(rois.restore(boxes), samples, targets)
+        boxes = self._clip(base, boxes, images, image_sizes)
+        seen = pseudo if self.labels == "predicted" else labels
+        reading = self.read(base, features, MaskRoIs(boxes, images, seen), image_sizes)
+        samples = self._label(base, rois.restore(boxes), samples, targets)
         outputs = {"samples": samples}
         if self.box_head is not None:
             used = rois.take(samples.valid)
             outputs["boxes"] = tuple(
-                tf.boolean_mask(found[name], used) for name in ("logits", "deltas")
+                tf.boolean_mask(v, used) for v in (reading.logits, reading.deltas)
             )
         if self.masks is not None:
             fg = rois.take(samples.valid & (samples.labels > 0))
-            images, labels = rois.images[fg], rois.take(samples.labels)[fg]
+            images, labels = images[fg], rois.take(samples.labels)[fg]
             boxes = boxes[fg]
-            if part.boxes:
-                boxes = boxes_of_class(
-                    tf.boolean_mask(found["deltas"], fg),
-                    labels,
-                    boxes,
-                    part.regression_weights,
-                    box.max_log_scale,
-                )
-                boxes = self._clip(boxes, images, image_sizes)
+            if self.boxes:
+                deltas = tf.boolean_mask(reading.deltas, fg)
+                boxes = self.coder.decode_class(deltas, labels, boxes)
+                boxes = self._clip(base, boxes, images, image_sizes)
             outputs["mask_rois"] = MaskRoIs(boxes, images, labels)
             outputs["masks"] = self.masks.run(
                 features,
                 outputs["mask_rois"],
                 image_sizes,
                 training=True,
-                earlier=tf.boolean_mask(found["hidden"], fg),
+                earlier=tf.boolean_mask(reading.hidden, fg),
+                judge=base.masks,
             )
         return outputs
 
-    def losses(self, outputs, targets: Targets) -> dict:
+    def losses(self, base: BaseModel, outputs, targets: Targets) -> dict:
         """Loss terms of what `train` returned; counts are over all replicas."""
-        samples, part, terms = outputs["samples"], self.settings.refine, {}
+        samples, terms = outputs["samples"], {}
         if "boxes" in outputs:
-            rois = pack(samples.valid)
-            matched = tf.gather(targets.boxes, samples.matches, batch_dims=1)
-            found = box_losses(
-                *outputs["boxes"],
-                rois.take(samples.boxes),
-                rois.take(samples.labels),
-                rois.take(matched),
-                weights=part.regression_weights,
-                beta=self.settings.box.smooth_l1_beta,
+            values = box_losses(
+                StageOutputs(samples, *outputs["boxes"]),
+                targets,
+                self.coder,
+                base.boxes.smooth_l1_beta,
             )
-            if part.classes:
-                terms["refine_class"] = found["box_class"]
-            if part.boxes:
-                terms["refine_box"] = found["box_regression"]
+            if self.classes:
+                terms["refine_class"] = values["box_class"]
+            if self.boxes:
+                terms["refine_box"] = values["box_regression"]
         if "masks" in outputs:
-            wanted = instance_targets(samples, targets, outputs["mask_rois"].boxes)
-            found = self.masks.losses(outputs["masks"], wanted)
-            terms |= {f"refine_{name}": value for name, value in found.items()}
+            instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
+            values = self.masks.losses(outputs["masks"], instances)
+            terms |= {f"refine_{name}": value for name, value in values.items()}
         return terms
 
     # --- inference --------------------------------------------------------------------
 
     def detect(
-        self, features, predicted: BoxPredictions, image_sizes
+        self, base: BaseModel, features, predicted: BoxPredictions, image_sizes
     ) -> tuple[Detections, tf.Tensor]:
         """Refined detections of a batch.
 
         Returns:
           (Detections; F^- of each of them, `[M, S, S, C]`, packed image by image)
         """
-        boxes, labels, logits, valid = self._candidates(predicted, image_sizes)
+        if self.box_head is None:
+            detections, _ = self._select(base, predicted, image_sizes)
+            rois = pack(detections.valid)
+            own = MaskRoIs(
+                rois.take(detections.boxes),
+                rois.batch_indices,
+                rois.take(detections.labels),
+            )
+            return detections, self.read(base, features, own, image_sizes).hidden
+        boxes, labels, logits, valid = self._candidates(base, predicted, image_sizes)
         rois = pack(valid)
-        own = MaskRoIs(rois.take(boxes), rois.images, rois.take(labels))
-        found = self.read(features, own, image_sizes)
-        scores = self._scores(rois.take(logits), own.labels, found)
-        detections, origin = detect_rois(
+        own = MaskRoIs(rois.take(boxes), rois.batch_indices, rois.take(labels))
+        reading = self.read(base, features, own, image_sizes)
+        scores = self._scores(rois.take(logits), reading)
+        detections, origin = base.boxes.select.select(
             rois.restore(scores),
-            self._boxes(rois, own.boxes, predicted, found),
+            self._boxes(rois, own.boxes, predicted, reading),
             valid,
             image_sizes,
-            self.settings.postprocess,
-            self.settings.inclusive_boxes,
         )
         place = rois.restore(tf.range(tf.shape(own.boxes)[0]))  # [B, N]
         place = tf.gather(place, origin, batch_dims=1)  # [B, D]
         place = pack(detections.valid).take(place)
-        return detections, tf.gather(found["hidden"], place)
+        return detections, tf.gather(reading.hidden, place)
 
-    def read(self, features, rois: MaskRoIs, image_sizes) -> dict:
-        """What the module sees of packed boxes B.
-
-        Returns:
-          hidden: F^- `[M, S, S, C]`; and with a box head logits `[M, K+1]` and deltas
-          `[M, K, 4]` relative to B, float32.
-        """
-        base = self.base.run(features, rois, image_sizes, training=False)
-        found = {"hidden": base["hidden"]}
+    def read(self, base: BaseModel, features, rois: MaskRoIs, image_sizes) -> Reading:
+        """What the module sees of packed boxes B."""
+        outputs = base.masks.run(features, rois, image_sizes, training=False)
         if self.box_head is None:
-            return found
-        where = features, rois.boxes, rois.images
-        if self.settings.refine.pooling == "plain":
-            pooled = self.box_pool.pool(*where)
-        else:
-            masks = tf.sigmoid(select_class(base["mask"], rois.labels))
-            if self.settings.refine.detach_mask:
+            return Reading(outputs["hidden"])
+        masks = None
+        if self.pooling == "shape_aware":
+            masks = tf.sigmoid(select_class(outputs["mask"], rois.labels))
+            if self.detach_mask:
                 masks = tf.stop_gradient(masks)
-            pooled = self.box_pool.pool(*where, masks)
-        found["logits"], found["deltas"] = self.box_head(pooled)
-        return found
+        pooled = {
+            name: self.roi_pooling.pool(
+                features, spec, rois.boxes, rois.batch_indices, masks
+            )
+            for name, spec in self.box_head.roi_specs.items()
+        }
+        return Reading(outputs["hidden"], *self.box_head(pooled))
 
-    def _candidates(self, predicted, image_sizes):
+    def _select(self, base, predicted, image_sizes):
+        """The base's own detections, and the proposal that each comes from."""
+        return base.boxes.select.select(
+            predicted.scores, predicted.boxes, predicted.valid, image_sizes
+        )
+
+    def _candidates(self, base, predicted, image_sizes):
         """What is refined: boxes `[B, N, 4]`, labels, class logits, validity."""
-        if self.settings.refine.candidates == "detections":
-            found, origin = detect_rois(
-                predicted.scores,
-                predicted.boxes,
-                predicted.valid,
-                image_sizes,
-                self.settings.postprocess,
-                self.settings.inclusive_boxes,
-            )
-            logits = tf.gather(predicted.logits, origin, batch_dims=1)
-            return found.boxes, found.labels, logits, found.valid
         logits = predicted.logits
-        best = tf.argmax(logits[..., 1:], axis=-1, output_type=tf.int32)  # [B, N]
-        row = tf.zeros_like(best) if predicted.boxes.shape[2] == 1 else best
+        if self.candidates == "detections":
+            detections, origin = self._select(base, predicted, image_sizes)
+            logits = tf.gather(logits, origin, batch_dims=1)
+            return detections.boxes, detections.labels, logits, detections.valid
+        labels = likeliest_class(logits)  # [B, N]
+        shared = predicted.boxes.shape[2] == 1
+        row = tf.zeros_like(labels) if shared else labels - 1
         boxes = tf.gather(predicted.boxes, row, axis=2, batch_dims=2)
-        sizes = image_sizes[:, None]
-        boxes = box_ops.clip(boxes, sizes, self.settings.inclusive_boxes)
-        return boxes, best + 1, logits, predicted.valid
+        boxes = box_ops.clip(
+            boxes, image_sizes[:, None], base.boxes.select.inclusive
+        )
+        return boxes, labels, logits, predicted.valid
 
-    def _scores(self, base, labels, found):
-        """Fused class scores `[M, K]` of packed candidates (sec. 3.3)."""
-        part, logits = self.settings.refine, base
-        if part.classes:
-            logits = (base + part.alpha * found["logits"]) / (1.0 + part.alpha)
-        scores = tf.nn.softmax(logits)[:, 1:]
-        if part.candidates == "proposals":
-            return scores
-        # A detection stands for its own class. What the base gave the other classes of
-        # its roi has been through the base's suppression: they enter where the module
-        # finds more than that.
-        own = tf.one_hot(labels - 1, scores.shape[1], True, False)
-        more = scores > tf.nn.softmax(base)[:, 1:]
-        return tf.where(own | more, scores, _LEFT_OUT)
+    def _scores(self, logits, reading: Reading):
+        """Fused scores `[M, K]` of every class of packed candidates (sec. 3.3)."""
+        if self.classes:
+            logits = (logits + self.alpha * reading.logits) / (1.0 + self.alpha)
+        return tf.nn.softmax(logits)[:, 1:]
 
-    def _boxes(self, rois, boxes, predicted, found):
+    def _boxes(self, rois, boxes, predicted, reading: Reading):
         """Boxes of each class `[B, N, K, 4]`, or `[B, N, 1, 4]` for all of them."""
-        part = self.settings.refine
-        if part.boxes:
-            return rois.restore(
-                box_ops.decode(
-                    found["deltas"],
-                    boxes[:, None],
-                    part.regression_weights,
-                    self.settings.box.max_log_scale,
-                )
-            )
-        if part.candidates == "proposals":
+        if self.boxes:
+            return rois.restore(self.coder.decode(reading.deltas, boxes[:, None]))
+        if self.candidates == "proposals":
             return predicted.boxes
         return rois.restore(boxes[:, None])
 
-    def _clip(self, boxes, images, image_sizes):
-        sizes = tf.gather(image_sizes, images)  # [M, 2]
-        return box_ops.clip(boxes, sizes, self.settings.inclusive_boxes)
+    def _clip(self, base, boxes, batch_indices, image_sizes):
+        sizes = tf.gather(image_sizes, batch_indices)  # [M, 2]
+        return box_ops.clip(boxes, sizes, base.boxes.select.inclusive)
 
-    def _label(self, boxes, samples, targets):
+    def _label(self, base, boxes, samples: RoISamples, targets) -> RoISamples:
         """The samples with the boxes predicted on them; those without area drop out."""
-        if self.settings.refine.rematch:
-            samples = match_again(boxes, samples, targets, self.settings.roi)
+        if self.rematch:
+            matcher = base.boxes.stages[-1].matcher
+            samples = matcher.label(boxes, samples, targets)
         has_area = box_ops.has_sides(boxes, 0.0)
         return samples._replace(boxes=boxes, valid=samples.valid & has_area)

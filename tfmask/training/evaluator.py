@@ -41,7 +41,7 @@ class Evaluator:
             class_map = self.dataset.class_map
             self._predictor = Predictor(model, self.config.data, class_map)
             self._painter = self._predictor
-            if "boundary" in model.mask_branch.terms:
+            if "boundary" in model.masks.terms:
                 # Another one, so that figures do not pay for boundaries.
                 self._painter = Predictor(
                     model, self.config.data, class_map, boundaries=True

@@ -45,7 +45,6 @@ def train(
       TrainingInterrupted: SIGTERM or Ctrl-C, after saving.
     """
     config_module.validate(config)
-    config_module.require_complete(config, config.train.output)
     strategy = devices.make_strategy(config.train)
     chief = devices.is_chief(strategy)
     log = log if chief else _silent

@@ -45,7 +45,7 @@ def assert_copies(weights, heads=BOTH):
 
 @pytest.fixture
 def base_file(tmp_path):
-    return save(tmp_path / "base.weights.h5", small_model(seed=1))
+    return save(tmp_path / "base.tfmask.h5", small_model(seed=1))
 
 
 def test_refining_heads_start_from_trained_base_heads(base_file):
@@ -82,7 +82,7 @@ def test_trained_refining_heads_are_loaded(tmp_path):
     trained, ours = model(seed=1), model(seed=2)
     kernel = named_weights(trained)["refine_box_head/fc1/kernel"]
     kernel.assign(kernel + 1.0)
-    path = save(tmp_path / "refined.weights.h5", trained)
+    path = save(tmp_path / "refined.tfmask.h5", trained)
     report = load.load_weights(ours, path, class_map=CLASSES, reset_classes=True)
     expected, found = values(trained), values(ours)
     for name in expected:
@@ -94,7 +94,7 @@ def test_only_heads_that_the_file_does_not_have_are_copied(tmp_path):
     trained, ours = model(seed=1, masks=False), model(seed=2)
     kernel = named_weights(trained)["refine_box_head/fc1/kernel"]
     kernel.assign(kernel + 1.0)
-    path = save(tmp_path / "boxes.weights.h5", trained)
+    path = save(tmp_path / "boxes.tfmask.h5", trained)
     report = load.load_weights(ours, path, class_map=CLASSES, reset_classes=True)
     found = values(ours)
     assert report.started == ("refine_mask_head",)

@@ -1,0 +1,289 @@
+"""How boxes are coded, matched and drawn: the stages' settings that have no weights.
+
+B images, A anchors, N rois, G ground-truth instances, M packed rois, K classes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from tfmask.layers.part import Rule, one_of
+from tfmask.ops import anchors as anchor_ops
+from tfmask.ops import boxes as box_ops
+from tfmask.ops import sampling
+from tfmask.structures import Proposals, RoISamples, Targets, level_stride
+
+# Added to the seed, so that anchors and rois are drawn independently.
+ANCHOR_SALT, ROI_SALT = 1, 2
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class BoxCoder(Rule):
+    """Boxes as deltas to other boxes (Faster R-CNN Eq. 2).
+
+    Args:
+      regression_weights: (wx, wy, ww, wh) that deltas are multiplied by.
+      max_log_scale: upper bound on dw and dh when decoding.
+    """
+
+    regression_weights: tuple = (10.0, 10.0, 5.0, 5.0)
+    max_log_scale: float = math.log(1000 / 16)
+
+    def encode(self, boxes, rois):
+        """Deltas `[..., 4]` that turn `rois` into `boxes`, both `[..., 4]` pixels."""
+        return box_ops.encode(boxes, rois, self.regression_weights)
+
+    def decode(self, deltas, rois):
+        """Boxes `[..., 4]` pixels, not clipped; `rois` broadcast against `deltas`."""
+        return box_ops.decode(deltas, rois, self.regression_weights, self.max_log_scale)
+
+    def decode_class(self, deltas, labels, rois):
+        """The boxes that packed deltas predict for one class of each roi.
+
+        Args:
+          deltas: `[M, K, 4]`, or `[M, 1, 4]` if class-agnostic.
+          labels: `[M]` int32, 1..K.
+          rois: `[M, 4]` float32, pixels.
+
+        Returns:
+          `[M, 4]` float32, pixels, not clipped. No gradient.
+        """
+        chosen = tf.gather(deltas, class_rows(deltas, labels), axis=1, batch_dims=1)
+        return tf.stop_gradient(self.decode(chosen, rois))
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class AnchorGenerator(Rule):
+    """Anchors of a feature pyramid; see ops.anchors.
+
+    Args:
+      sizes: side in pixels of the square anchor of each level, fine to coarse.
+      ratios: height / width of the anchors of a cell.
+      rounding: `none`, `integer` or `legacy`, see ops.anchors.cell_anchors.
+
+    Raises:
+      ValueError: an unknown rounding.
+    """
+
+    sizes: tuple = (32.0, 64.0, 128.0, 256.0, 512.0)
+    ratios: tuple = (0.5, 1.0, 2.0)
+    rounding: str = "none"
+
+    def __post_init__(self):
+        one_of("rounding", self.rounding, ("none", "integer", "legacy"))
+
+    def of(self, pyramid, images) -> list[tf.Tensor]:
+        """Anchors `[A_l, 4]` of each level for a batch of padded images.
+
+        Args:
+          pyramid: dict of `[B, H, W, C]` by level name.
+          images: `[B, H, W, channels]`.
+        """
+        return anchor_ops.pyramid_anchors(
+            [tf.unstack(tf.shape(feature)[1:3]) for feature in pyramid.values()],
+            tf.unstack(tf.shape(images)[1:3]),
+            self.sizes,
+            self.ratios,
+            [level_stride(name) for name in pyramid],
+            self.rounding,
+        )
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class AnchorMatcher(Rule):
+    """Which anchors are foreground and background (Faster R-CNN sec. 3.1.2).
+
+    Args:
+      fg_iou: an anchor that overlaps an instance by so much is foreground.
+      bg_iou: an anchor that overlaps every instance by less is background.
+      low_quality: an instance's best anchor, where that overlaps it by less than
+        bg_iou: `win` makes it foreground, `lose` leaves it background (Tensorpack).
+      inside_only: anchors that leave the image take no part.
+      match: where inside_only holds, an instance's best anchor is sought among `all`
+        anchors (maskrcnn-benchmark) or among those `inside` the image (Tensorpack).
+      crowd_ioa: share of an anchor inside a crowd region that keeps it from being
+        background; above 1: crowd regions are like any ground.
+
+    Raises:
+      ValueError: an unknown word.
+    """
+
+    fg_iou: float = 0.7
+    bg_iou: float = 0.3
+    low_quality: str = "win"
+    inside_only: bool = False
+    match: str = "all"
+    crowd_ioa: float = 0.5
+
+    def __post_init__(self):
+        one_of("low_quality", self.low_quality, ("win", "lose"))
+        one_of("match", self.match, ("all", "inside"))
+
+    def label(self, anchors, boxes, crowd, valid, image_size):
+        """Labels the anchors of one image.
+
+        Args:
+          anchors: `[A, 4]` pixels.
+          boxes: `[G, 4]` pixels. crowd, valid: `[G]` bool.
+          image_size: `[2]` int32, (height, width) before padding.
+
+        Returns:
+          (label `[A]` int32 of ops.sampling, index `[A]` int32 of the instance that
+          each anchor overlaps most)
+        """
+        iou, best, index = sampling.match(anchors, boxes, valid & ~crowd)
+        fg = best >= self.fg_iou
+        # The legacy rule reads inclusive corners: x2 - 1 < width.
+        inside = anchor_ops.inside(anchors, image_size)
+        if self.inside_only and self.match == "inside":
+            iou = iou * tf.cast(inside, tf.float32)[:, None]
+        low_quality = sampling.best_of_instance(iou)
+        if self.low_quality == "lose":
+            low_quality &= best >= self.bg_iou
+        fg |= low_quality
+        bg = (best < self.bg_iou) & ~fg
+        bg &= ~sampling.in_crowd(anchors, boxes, valid & crowd, self.crowd_ioa)
+        labels = tf.where(fg, sampling.FOREGROUND, sampling.IGNORE)
+        labels = tf.where(bg, sampling.BACKGROUND, labels)
+        if self.inside_only:
+            labels = tf.where(inside, labels, sampling.IGNORE)
+        return labels, index
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class RoIMatcher(Rule):
+    """Which rois are foreground and background (Fast R-CNN sec. 2.3).
+
+    Args:
+      fg_iou: a roi that overlaps an instance by so much is foreground.
+      bg_iou_low: others are background from this overlap on, and unused below it.
+      crowd_ioa: share of a roi inside a crowd region that keeps it from being
+        background; above 1: crowd regions are like any ground.
+    """
+
+    fg_iou: float = 0.5
+    bg_iou_low: float = 0.0
+    crowd_ioa: float = 0.5
+
+    def kinds(self, boxes, usable, gt_boxes, crowd, gt_valid):
+        """Of one image: the kind of each box, and the instance it overlaps most.
+
+        Args:
+          boxes: `[N, 4]` pixels. usable: `[N]` bool.
+          gt_boxes: `[G, 4]` pixels. crowd, gt_valid: `[G]` bool.
+
+        Returns:
+          (`[N]` int32 of ops.sampling, `[N]` int32)
+        """
+        _, best, index = sampling.match(boxes, gt_boxes, gt_valid & ~crowd)
+        fg = best >= self.fg_iou
+        bg = ~fg & (best >= self.bg_iou_low)
+        bg &= ~sampling.in_crowd(boxes, gt_boxes, gt_valid & crowd, self.crowd_ioa)
+        kinds = tf.where(bg, sampling.BACKGROUND, sampling.IGNORE)
+        kinds = tf.where(fg, sampling.FOREGROUND, kinds)
+        return tf.where(usable, kinds, sampling.IGNORE), index
+
+    def label(self, boxes, samples: RoISamples, targets: Targets) -> RoISamples:
+        """Labels the boxes predicted on samples by their own overlaps; draws none anew.
+
+        Args:
+          boxes: `[B, N, 4]` float32, pixels.
+          samples: where they were predicted.
+          targets: ground truth.
+
+        Returns:
+          RoISamples of `boxes`; what could not be drawn for training is not valid.
+        """
+
+        def one_image(args):
+            boxes, usable, gt_boxes, gt_labels, crowd, gt_valid = args
+            kinds, index = self.kinds(boxes, usable, gt_boxes, crowd, gt_valid)
+            fg = kinds == sampling.FOREGROUND
+            return tf.where(fg, tf.gather(gt_labels, index), 0), index, kinds >= 0
+
+        labels, matches, valid = tf.map_fn(
+            one_image,
+            (
+                boxes,
+                samples.valid,
+                targets.boxes,
+                targets.labels,
+                targets.crowd,
+                targets.valid,
+            ),
+            fn_output_signature=(tf.int32, tf.int32, tf.bool),
+        )
+        return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
+
+
+@keras.saving.register_keras_serializable(package="tfmask")
+@dataclass(frozen=True, kw_only=True)
+class RoISampler(Rule):
+    """Draws the rois that train the heads (Fast R-CNN sec. 2.3).
+
+    Args:
+      batch: rois per image.
+      fg_fraction: largest share of foreground.
+      add_ground_truth: the annotated boxes are candidates too.
+    """
+
+    batch: int = 512
+    fg_fraction: float = 0.25
+    add_ground_truth: bool = True
+
+    def draw(
+        self, proposals: Proposals, targets: Targets, matcher: RoIMatcher, seeds
+    ) -> RoISamples:
+        """Draws from proposals, labelled by a matcher.
+
+        Args:
+          proposals: of the RPN, N per image.
+          targets: ground truth.
+          matcher: of the first box stage.
+          seeds: `[B, 2]` int64, one seed pair per image.
+
+        Returns:
+          RoISamples, foreground first; as many as the smaller of `batch` and the number
+          of candidates.
+        """
+
+        def one_image(args):
+            boxes, usable, gt_boxes, gt_labels, crowd, gt_valid, seed = args
+            if self.add_ground_truth:
+                boxes = tf.concat([gt_boxes, boxes], axis=0)
+                usable = tf.concat([gt_valid & ~crowd, usable], axis=0)
+            kinds, index = matcher.kinds(boxes, usable, gt_boxes, crowd, gt_valid)
+            chosen, is_fg, valid = sampling.draw(
+                kinds, self.batch, self.fg_fraction, seed
+            )
+            matches = tf.gather(index, chosen)
+            labels = tf.where(is_fg, tf.gather(gt_labels, matches), 0)
+            return tf.gather(boxes, chosen), labels, matches, valid
+
+        boxes, labels, matches, valid = tf.map_fn(
+            one_image,
+            (
+                proposals.boxes,
+                proposals.valid,
+                targets.boxes,
+                targets.labels,
+                targets.crowd,
+                targets.valid,
+                seeds + [0, ROI_SALT],
+            ),
+            fn_output_signature=(tf.float32, tf.int32, tf.int32, tf.bool),
+        )
+        return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
+
+
+def class_rows(deltas, labels):
+    """The row of each roi's class in `[M, K or 1, 4]` deltas; of background, any."""
+    if deltas.shape[1] == 1:
+        return tf.zeros_like(labels)
+    return tf.maximum(labels - 1, 0)
