@@ -12,9 +12,9 @@ from tfmask.config import (
     Config,
     describe,
     format_tables,
-    load_config,
     recipe_names,
-    table_rows,
+    recipe_summary,
+    tables_as_data,
 )
 from tfmask.errors import ConfigError
 from tfmask.files import write_atomically
@@ -182,34 +182,18 @@ def demo(options) -> int:
 
 
 def recipes(options) -> int:
-    """List the recipes with a figure that was published for them."""
+    """List the recipes, each with a line that says what it is."""
     names = recipe_names()
     width = max(map(len, names))
     for name in names:
-        config = load_config(name)
-        said = "-"
-        if config.published:
-            row = config.published[0]
-            figures = [f"{k} {v:g}" for k, v in row.metrics.items() if k.endswith("AP")]
-            said = f"{row.paper}, {row.table}: {', '.join(figures)}"
-        if config.waits_for:
-            said += f" (waits for {config.waits_for})"
-        print(f"{name:<{width}}  {said}")
+        print(f"{name:<{width}}  {recipe_summary(name)}")
     return 0
 
 
 def tables(options) -> int:
     """Print the tables of the papers with the recipe of each row."""
     if options.json:
-        rows = [
-            {
-                "recipe": row.recipe,
-                **dataclasses.asdict(row.published),
-                "waits_for": row.waits_for,
-            }
-            for row in table_rows(options.paper)
-        ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(tables_as_data(options.paper), indent=2))
     else:
         print(format_tables(options.paper))
     return 0
