@@ -11,6 +11,7 @@ from golden.cases_detectron2 import (
     detectron2_training,
 )
 from golden.cases_iemask import iemask_mask_head, mask_scoring_head
+from golden.cases_parts import deform_conv, iemask_fpn
 from golden.compare import (
     BOX,
     DEEP,
@@ -169,4 +170,7 @@ CASES = {
     "bmask_head": bmask_head,
     "iemask_mask_head": iemask_mask_head,
     "mask_scoring_head": mask_scoring_head,
+    "iemask_fpn_square": iemask_fpn,
+    "iemask_fpn_wide": iemask_fpn,
+    "deform_conv": deform_conv,
 }
