@@ -8,7 +8,7 @@ import numpy as np
 
 from tfmask.config import DataConfig
 from tfmask.data import transforms
-from tfmask.data.coco.reader import CocoDataset, ImageRecord
+from tfmask.data.dataset import Dataset, ImageRecord
 from tfmask.data.images.read import read_image
 from tfmask.data.order import FLIP, SCALE, epoch_order, random_numbers
 from tfmask.errors import DataError, ImageError
@@ -32,7 +32,7 @@ class ExampleLoader:
 
     def __init__(
         self,
-        dataset: CocoDataset,
+        dataset: Dataset,
         data_config: DataConfig,
         training: bool,
         seed: int,
