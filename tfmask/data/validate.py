@@ -1,4 +1,4 @@
-"""Every problem of a data set, by image and annotation: what `tfmask validate` lists."""
+"""Every problem of a data set, by image and annotation, for `tfmask validate`."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,9 @@ def validate_dataset(
     try:
         dataset = find_reader(options.format, path)(path, images, options, None)
     except DataError as error:
-        return Validation([Problem(error.kind, None, None, str(error), ERROR)], str(error))
+        return Validation(
+            [Problem(error.kind, None, None, str(error), ERROR)], str(error)
+        )
     unusable = ""
     try:
         if not dataset.images:

@@ -12,6 +12,8 @@ import numpy as np
 from tfmask.data.coco import segmentation as seg
 from tfmask.errors import SegmentationError
 
+# Boxes are plain tuples x1, y1, x2, y2: numpy takes ten times as long on four numbers.
+Box = tuple[float, float, float, float]
 _ROUNDING = 2.0  # pixels by which a box may be off: rounding, off by one
 _SAME = 0.99  # share of a box inside the image from which it counts as not clipped
 
@@ -23,8 +25,7 @@ class Outline(NamedTuple):
     label: int  # 1..K
     crowd: bool
     segmentation: seg.Segmentation
-    # [4] float64 x1, y1, x2, y2 around the mask as annotated: it may leave the image.
-    reach: np.ndarray
+    reach: Box  # around the mask as annotated: it may leave the image
 
 
 class Instance(NamedTuple):
@@ -33,8 +34,8 @@ class Instance(NamedTuple):
     annotation_id: int | str | None
     label: int  # 1..K
     box: np.ndarray  # [4] float32 x1, y1, x2, y2, inside the image
-    # [4] x, y, width, height for metrics: as annotated unless it was mended.
-    annotated_box: tuple[float, float, float, float]
+    # x, y, width, height for metrics: as annotated unless it was mended.
+    annotated_box: Box
     area: float  # pixels; as annotated unless it or the box was mended
     crowd: bool
     segmentation: seg.Segmentation
@@ -73,15 +74,17 @@ def outline(record: dict, height: int, width: int, labels: dict, warn) -> Outlin
 
 
 def corner_votes(outlined: Outline, height: int, width: int) -> int:
-    """Whether a box speaks for x1, y1, x2, y2 (1), x, y, width, height (-1) or none (0).
+    """What a box says of the file's: 1 for x1, y1, x2, y2, -1 for x, y, width, height.
 
-    It speaks for the reading that fits its mask, and fits it better than the other.
+    0 where nothing can be told. It speaks for the reading that fits its mask, if that
+    fits better than the other.
     """
     kind, _, values = _read_box(outlined.record.get("bbox"))
     if kind is not None:
         return 0
-    sized = _fit(_corners(values, False), outlined.reach, height, width)
-    cornered = _fit(_corners(values, True), outlined.reach, height, width)
+    reach = _clip(outlined.reach, height, width)
+    sized = _iou(_clip(_corners(values, False), height, width), reach)
+    cornered = _iou(_clip(_corners(values, True), height, width), reach)
     if max(sized, cornered) < 0.8 or abs(sized - cornered) < 0.05:
         return 0
     return 1 if cornered > sized else -1
@@ -104,10 +107,10 @@ def complete(
     record, segmentation = outlined.record, outlined.segmentation
     box, mended = _box(outlined, height, width, as_corners, warn)
     if mended:
-        x1, y1, x2, y2 = (float(v) for v in box)
+        x1, y1, x2, y2 = box.tolist()
         annotated = (x1, y1, x2 - x1, y2 - y1)
     else:
-        annotated = tuple(float(v) for v in record["bbox"])
+        annotated = tuple(map(float, record["bbox"]))
     area = _area(record, segmentation, height, width, mended, warn)
     return Instance(
         record.get("id"),
@@ -134,13 +137,13 @@ def _label(record: dict, labels: dict) -> int:
     )
 
 
-def _reach(segmentation, height: int, width: int) -> np.ndarray:
-    """[4] x1, y1, x2, y2 around the outline or the runs."""
+def _reach(segmentation, height: int, width: int) -> Box:
+    """The box around the outline or the runs."""
     if isinstance(segmentation, seg.RLE):
-        box = np.array(seg.extent(segmentation, height, width), np.float64)
-        if box[2] <= box[0]:
+        x1, y1, x2, y2 = map(float, seg.extent(segmentation, height, width))
+        if x2 <= x1:
             raise Fault("mask_empty", "the mask has no pixel")
-        return box
+        return x1, y1, x2, y2
     parts = segmentation.parts
     points = parts[0] if len(parts) == 1 else np.concatenate(parts)
     x1, y1 = points.min(0).tolist()
@@ -155,7 +158,7 @@ def _reach(segmentation, height: int, width: int) -> np.ndarray:
     if not inside or sum(_enclosed(part) for part in parts) < 4:
         if not seg.area(segmentation, height, width):
             raise Fault("mask_empty", "the polygons hold no pixel of the image")
-    return np.array([x1, y1, x2, y2])
+    return x1, y1, x2, y2
 
 
 def _enclosed(part: np.ndarray) -> float:
@@ -181,13 +184,14 @@ def _box(
         annotated = _corners(values, as_corners)
         box = _clip(annotated, height, width)
         reach = _clip(outlined.reach, height, width)
-        if _iou(box, reach) >= 0.5 or np.abs(box - reach).max() <= _ROUNDING:
-            if (box[2:] > box[:2]).all():
+        off = max(abs(a - b) for a, b in zip(box, reach))
+        if off <= _ROUNDING or _iou(box, reach) >= 0.5:
+            if box[2] > box[0] and box[3] > box[1]:
                 _warn_of_clipping(annotated, outlined.reach, height, width, warn)
                 kept = _extent(box) >= _SAME * _extent(annotated)
-                return box.astype(np.float32), as_corners or not kept
+                return np.array(box, np.float32), as_corners or not kept
             kind, message = "bbox_outside", f"bbox {values} is outside the image"
-        elif _fit(_corners(values, not as_corners), reach, height, width) > 0.8:
+        elif _iou(_clip(_corners(values, not as_corners), height, width), reach) > 0.8:
             kind = "bbox_corners"
             message = (
                 "bbox looks like x, y, width, height, unlike the file's other boxes"
@@ -204,21 +208,19 @@ def _box(
     return tight, True
 
 
-def _warn_of_clipping(annotated, reach, height: int, width: int, warn) -> None:
+def _warn_of_clipping(annotated: Box, reach: Box, height, width, warn) -> None:
     """Says that a box leaves the image, unless its mask does too."""
-    limits = np.array([0, 0, width, height])
-    if (_beyond(annotated, limits) - _beyond(reach, limits) > _ROUNDING).any():
-        x1, y1, x2, y2 = annotated.tolist()
+    x1, y1, x2, y2 = annotated
+    beyond = (-x1, -y1, x2 - width, y2 - height)
+    if max(beyond) <= _ROUNDING:
+        return
+    masks = (-reach[0], -reach[1], reach[2] - width, reach[3] - height)
+    if any(b - max(m, 0) > _ROUNDING for b, m in zip(beyond, masks)):
         warn(
             "bbox_outside",
             f"the box from {x1:g}, {y1:g} to {x2:g}, {y2:g} leaves the image of "
             f"{width} x {height} pixels, its mask does not: it is clipped",
         )
-
-
-def _beyond(box: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """[4] pixels by which a box leaves the image on each of its sides."""
-    return np.maximum(np.concatenate([limits[:2] - box[:2], box[2:] - limits[2:]]), 0)
 
 
 def _read_box(value):
@@ -234,34 +236,35 @@ def _read_box(value):
     return None, "", value
 
 
-def _corners(values, as_corners: bool) -> np.ndarray:
-    """[4] float64 x1, y1, x2, y2 of the four numbers, by one reading or the other."""
-    x, y, third, fourth = map(float, values)
+def _corners(values, as_corners: bool) -> Box:
+    """The four numbers by one reading or the other."""
+    x, y, third, fourth = values
     if as_corners:
-        return np.array([x, y, third, fourth])
-    return np.array([x, y, x + third, y + fourth])
+        return x, y, third, fourth
+    return x, y, x + third, y + fourth
 
 
-def _clip(box: np.ndarray, height: int, width: int) -> np.ndarray:
-    return np.clip(box, 0, (width, height, width, height))
+def _clip(box: Box, height: int, width: int) -> Box:
+    x1, y1, x2, y2 = box
+    return (
+        min(max(x1, 0), width),
+        min(max(y1, 0), height),
+        min(max(x2, 0), width),
+        min(max(y2, 0), height),
+    )
 
 
-def _fit(box: np.ndarray, reach: np.ndarray, height: int, width: int) -> float:
-    """IoU of a box and the mask's reach inside the image; 0 where the box is none."""
-    return _iou(_clip(box, height, width), _clip(reach, height, width))
-
-
-def _iou(first: np.ndarray, second: np.ndarray) -> float:
-    if (first[2:] <= first[:2]).any():
+def _iou(first: Box, second: Box) -> float:
+    """0 where the first is no box, which a wrong reading can give."""
+    x = min(first[2], second[2]) - max(first[0], second[0])
+    y = min(first[3], second[3]) - max(first[1], second[1])
+    if x <= 0 or y <= 0 or first[2] <= first[0] or first[3] <= first[1]:
         return 0.0
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    shared = np.prod(np.maximum(sides, 0))
-    whole = _extent(first) + _extent(second) - shared
-    return float(shared / whole) if whole > 0 else 0.0
+    return x * y / (_extent(first) + _extent(second) - x * y)
 
 
-def _extent(box: np.ndarray) -> float:
-    return float(np.prod(box[2:] - box[:2]))
+def _extent(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _is_number(value) -> bool:

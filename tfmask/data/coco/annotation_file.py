@@ -8,7 +8,6 @@ from tfmask.data.problems import ERROR, WARNING, Problem
 from tfmask.errors import DataError
 from tfmask.structures import ClassMap
 
-
 # Where ids stand; JSON writers that go through tables of floats write 1 as 1.0.
 _ID_FIELDS = {
     "images": ("id",),

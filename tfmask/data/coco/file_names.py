@@ -51,7 +51,7 @@ class ImageFiles:
         self._by_key: dict = {}
 
     def relative(self, name: str) -> str | None:
-        """An absolute path as a name inside the folder, or None if it leads elsewhere."""
+        """An absolute path as a name inside the folder; None if it leads elsewhere."""
         if not os.path.isabs(name):
             return None
         for path, folder in (

@@ -1,8 +1,7 @@
-"""The annotation records of a COCO file: whose they are, and what is wrong with each."""
+"""The annotation records of a COCO file: whose they are, what is wrong with each."""
 
 from tfmask.data.coco.annotation_checks import (
     Fault,
-    Instance,
     Outline,
     complete,
     corner_votes,
@@ -33,8 +32,7 @@ def check_annotations(
     reports = _Reports(file.annotations)
     outlines = _outlines(file, entries, known, reports)
     votes = [
-        corner_votes(found, entry.height, entry.width)
-        for _, entry, found in outlines
+        corner_votes(found, entry.height, entry.width) for _, entry, found in outlines
     ]
     as_corners = sum(votes) > 0
     instances: dict = {image_id: [] for image_id in entries}
