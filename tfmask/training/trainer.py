@@ -55,8 +55,9 @@ def train(
         log(f"resuming with a changed setting: {line}")
     make_reproducible(config.train.seed)
     with strategy.scope():
-        model = build_model(config.model, config.train.precision)
-        model.seed = config.train.seed
+        model = build_model(
+            config.model, config.train.precision, seed=config.train.seed
+        )
         if not checkpoints.existing(folder.output / "checkpoints"):
             convert.load_initial(model, config.model, log, class_map=dataset.class_map)
         optimizer = build_optimizer(model, config.train)
