@@ -6,7 +6,7 @@ import tensorflow as tf
 from models.model_cases import small_batch, small_mask, small_model
 
 from tfmask.config import Config, DataConfig
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.data.synthetic.generate import write_dataset
 from tfmask.evaluation import visualize
 from tfmask.layers.naming import named_weights

@@ -23,6 +23,7 @@ from tfmask.heads.mask_iou_head import MaskIoUHead
 from tfmask.heads.quasi_multitask import QuasiMultitaskBranch
 from tfmask.heads.rpn_head import RPNHead
 from tfmask.heads.sobel_boundary import SobelBoundaryHead
+from tfmask.layers import initial_weights
 from tfmask.layers.normalization import Normalization
 from tfmask.layers.roi_pooling import RoIPooling
 from tfmask.models.box_stages import BoxBranch, BoxStage
@@ -64,6 +65,7 @@ def build_model(
     settings: ModelConfig,
     precision: str = "float32",
     model_class: type[GeneralizedRCNN] = GeneralizedRCNN,
+    seed: int | None = None,
 ) -> GeneralizedRCNN:
     """Builds the model of a configuration and creates its weights.
 
@@ -72,6 +74,9 @@ def build_model(
       precision: `float32`, `bfloat16` or `float16`: what convolutions and dense layers
         compute in. Boxes, suppression and losses are float32 always.
       model_class: see models.architectures.
+      seed: of the draws of training, and of the initial weights: each follows from the
+        seed and its path, so that models with a part in common start with the same
+        weights of it. None: Keras draws the weights.
 
     Raises:
       ConfigError: num_classes is not positive, or a part refuses its settings.
@@ -84,6 +89,11 @@ def build_model(
     try:
         model = _Builder(settings, _POLICIES[precision]).model(model_class)
         model.build()
+        if seed is not None:
+            model.seed = seed
+            initial_weights.draw(model, seed)
+            if model.refinement is not None:
+                model.refinement.start_from_base(model.base)
     except ValueError as error:  # of a layer's constructor or build
         if isinstance(error, ConfigError):
             raise

@@ -97,8 +97,7 @@ class GeneralizedRCNN(keras.Model):
         self.masks.build(levels)
         if self.refinement is not None:
             self.refinement.build(levels)
-            for refining, head in self.refinement.pairs(self.base):
-                refining.set_weights(head.get_weights())  # MR R-CNN sec. 3.3
+            self.refinement.start_from_base(self.base)
         self.built = True
 
     def call(self, inputs, training=False, boundaries=False):

@@ -137,6 +137,11 @@ class RefiningModule(Part):
             pairs.append((self.masks.head, base.masks.head))
         return pairs
 
+    def start_from_base(self, base: BaseModel) -> None:
+        """Gives the refining heads the weights of the base's heads (sec. 3.3)."""
+        for refining, head in self.pairs(base):
+            refining.set_weights(head.get_weights())
+
     # --- training ---------------------------------------------------------------------
 
     def train(

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from annotation_faults import FAULTS
 
-from tfmask.data.coco.reader import load_dataset
+from tfmask.config import DataConfig
 from tfmask.data.problems import ERROR, Problem
-from tfmask.data.validate import check_annotations
+from tfmask.data.readers import load_dataset
+from tfmask.data.validate import validate_dataset
 from tfmask.errors import DataError
+
+STRICT = DataConfig(strict=True)
 
 
 def check_usable(dataset) -> None:
@@ -33,7 +36,7 @@ def test_fault_is_named_with_its_ids_and_the_rest_loads(name, content, write_set
     spoil(content)
     folder = write_set(content)
 
-    problems = check_annotations(folder)
+    problems = validate_dataset(folder).problems
 
     expected = [(kind, image_id, annotation_id, severity)] if kind else []
     got = [(p.kind, p.image_id, p.annotation_id, p.severity) for p in problems]
@@ -50,9 +53,9 @@ def test_fault_is_named_with_its_ids_and_the_rest_loads(name, content, write_set
 
     if severity == ERROR:
         with pytest.raises(DataError, match=kind):
-            load_dataset(folder, strict=True)
+            load_dataset(folder, options=STRICT)
     else:
-        check_usable(load_dataset(folder, strict=True, log=None))
+        check_usable(load_dataset(folder, options=STRICT, log=None))
 
 
 def test_there_are_at_least_forty_kinds_of_faults():
@@ -83,7 +86,7 @@ FILE_FAULTS = {
 def test_fault_of_the_whole_file_is_one_sentence(name, write_set):
     raw, kind = FILE_FAULTS[name]
     folder = write_set(raw)
-    problems = check_annotations(folder)
+    problems = validate_dataset(folder).problems
     assert [(p.kind, p.image_id, p.annotation_id) for p in problems] == [
         (kind, None, None)
     ]
@@ -91,7 +94,7 @@ def test_fault_of_the_whole_file_is_one_sentence(name, write_set):
     assert "\n" not in problems[0].message
     for strict in (False, True):
         with pytest.raises(DataError) as caught:
-            load_dataset(folder, strict=strict)
+            load_dataset(folder, options=DataConfig(strict=strict))
         assert caught.value.kind == kind
 
 
@@ -102,26 +105,28 @@ def test_truncation_of_a_sound_file_at_any_point_is_not_json(content, write_set)
     for cut in range(1, len(raw), len(raw) // 10):
         with open(path, "wb") as stream:
             stream.write(raw[:cut])
-        (problem,) = check_annotations(folder)
+        (problem,) = validate_dataset(folder).problems
         assert problem.kind == "file_not_json" and "truncated" in problem.message
 
 
 def test_missing_file_and_missing_image_folder_are_named(content, write_set, tmp_path):
-    (problem,) = check_annotations(str(tmp_path / "none.json"))
+    (problem,) = validate_dataset(str(tmp_path / "none.json")).problems
     assert problem.kind == "file_missing" and "none.json" in problem.message
-    (problem,) = check_annotations(write_set(content), str(tmp_path / "nowhere"))
+    (problem,) = validate_dataset(
+        write_set(content), str(tmp_path / "nowhere")
+    ).problems
     assert problem.kind == "image_folder_missing" and "nowhere" in problem.message
 
 
 def test_sound_set_has_no_problems(content, write_set):
-    assert check_annotations(write_set(content)) == []
+    assert validate_dataset(write_set(content)) == ([], "")
 
 
 def test_byte_order_mark_and_utf8_names_are_fine(content, write_set):
     content["categories"][0]["name"] = "Kölner Ring 環"
     raw = b"\xef\xbb\xbf" + json.dumps(content, ensure_ascii=False).encode()
     folder = write_set(raw)
-    assert check_annotations(folder) == []
+    assert validate_dataset(folder).problems == []
     assert load_dataset(folder).class_map.names == ("disc", "Kölner Ring 環")
 
 

@@ -170,14 +170,16 @@ def test_file_truncated_at_ten_points_is_named(extension, save):
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         (b"II+\0" + bytes(20), "BigTIFF"),
         (bytes(range(100)), "no known image header"),
-        (b"\xff\xd8\xff\xe0\0\0", "impossible length"),
-        (b"\xff\xd8\xff\xda\0\x08", "before its size"),
-        (b"\xff\xd8hello", "no marker"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(30), "no IHDR"),
+        (b"\xff\xd8\xff\xe0\0\0", "the JPEG header cannot be read: it is cut off"),
+        (b"\xff\xd8\xff\xda\0\x08", "the JPEG header cannot be read"),
+        (b"\xff\xd8hello", "the JPEG header cannot be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(30), "the PNG header cannot be read"),
         (b"II*\0\xff\xff\xff\x7f", "truncated"),
         (b"II*\0\x08\0\0\0\0\0", "no width"),
-        (b"BM" + bytes(30), "0 x 0"),
-        (b"RIFF\0\0\0\0WEBPnope\0\0\0\0", "unknown first chunk"),
+        (b"BM" + bytes(30), "the BMP header cannot be read"),
+        (b"RIFF\0\0\0\0WEBPnope\0\0\0\0", "the WebP header cannot be read"),
+        (b"P6 4 4 255 " + bytes(48), "is a PPM"),
+        (bytes(128) + b"DICM", "DICOM"),
     ],
 )
 def test_what_is_no_image_is_named(data, words, save):
@@ -310,6 +312,7 @@ def test_orientation_out_of_range_is_none(orientation, save):
     assert read_image(path).shape == (24, 40, 3)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_is_none(save):
     jpeg = encode(picture(), ".jpg")
     for length in range(6, 30, 3):
