@@ -48,7 +48,7 @@ class HRFPN(PyramidNeck):
 
     def call(self, inputs):
         finest = inputs[self.levels[0]]
-        size = tf.shape(finest)[1:3]
+        size = _sides(finest)
         branches = [finest] + [
             tf.cast(tf.image.resize(inputs[name], size), finest.dtype)
             for name in self.levels[1:]
@@ -71,6 +71,15 @@ class HRFPN(PyramidNeck):
 
 def _half(x):
     """Means of 2x2 cells; of a map of one cell, that cell."""
-    missing = tf.maximum(2 - tf.shape(x)[1:3], 0)
-    after = tf.pad(missing[:, None], [[1, 1], [1, 0]])  # [[0, 0], [0, y], [0, x], ...]
-    return tf.nn.avg_pool2d(tf.pad(x, after, "SYMMETRIC"), 2, 2, "VALID")
+    missing = [
+        max(2 - side, 0) if isinstance(side, int) else tf.maximum(2 - side, 0)
+        for side in _sides(x)
+    ]
+    paddings = [[0, 0], *([0, after] for after in missing), [0, 0]]
+    return tf.nn.avg_pool2d(tf.pad(x, paddings, "SYMMETRIC"), 2, 2, "VALID")
+
+
+def _sides(x):
+    """Height and width, each a number where it is known and a tensor elsewhere."""
+    known, asked = x.shape[1:3], tf.shape(x)
+    return [asked[i + 1] if side is None else side for i, side in enumerate(known)]
