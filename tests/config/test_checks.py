@@ -66,6 +66,8 @@ BAD = {
     "model.anchors.sizes=32,64": "5 sizes, one for each level of model.neck",
     "model.anchors.sizes=-1,64,128,256,512": "numbers above 0",
     "model.anchors.ratios=()": "at least 1 values",
+    "model.neck.levels=c2,c4": "consecutive levels, fine to coarse",
+    "model.neck.levels=c3,c2": "in ascending order",
     "model.rpn.bg_iou=0.8": "at most fg_iou=0.7",
     "model.rpn.match=inside": "inside_only=True",
     "model.rpn.post_nms_scope=replica": "one of image, batch",
@@ -170,6 +172,26 @@ def test_whole_numbers_are_good_where_any_number_is():
 def test_group_norm_needs_channels_for_its_groups(path):
     with pytest.raises(ConfigError, match="80 channels.*multiple of 32"):
         check(f"{path.rpartition('.')[0]}.norm=gn", f"{path}=80")
+
+
+def test_levels_that_heads_read_are_levels_of_the_neck():
+    coarse = ["model.neck.levels=c3,c4,c5", "model.anchors.sizes=64,128,256,512"]
+    with pytest.raises(ConfigError, match="anchors.sizes.*4 sizes, one for each level"):
+        check(coarse[0])
+    check(*coarse, "model.mask.context.filters=256", "model.mask.context.level=p6")
+    with pytest.raises(ConfigError, match=r"context\.level=p2: .*p3, p4, p5, p6"):
+        check(*coarse, "model.mask.context.filters=256", "model.mask.context.level=p2")
+    coarse.append("model.mask.head=boundary_preserving")
+    with pytest.raises(ConfigError, match="boundary_levels=p2: .*p3, p4, p5$"):
+        check(*coarse)
+    check(*coarse, "model.mask.head.boundary_levels=p3")
+
+
+def test_what_is_fused_must_be_computed():
+    off = ["model.neck=iefpn", "model.neck.convolve_before_fusion=false"]
+    check(*off)
+    with pytest.raises(ConfigError, match="the convolution whose result is fused"):
+        check(*off, "model.neck.fuse_convolved=true")
 
 
 @pytest.mark.parametrize("override", ["groups=32", "deformable=v1"])
