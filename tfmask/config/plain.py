@@ -80,7 +80,7 @@ def _value(value, hint, path: str):
             )
         if group and isinstance(value, dict):  # dict[str, Group]
             return {k: _value(v, group, f"{path}.{k}") for k, v in value.items()}
-        if is_group(kind) and isinstance(value, dict):
+        if is_group(kind) and (kind is hint or isinstance(value, dict)):
             return _group(value, kind, f"{path}.")
     return convert(value, hint, path)
 

@@ -143,13 +143,26 @@ def _check_name(node, name: str, override: _Override) -> None:
     names = list(hints_of(type(node)))
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, 1, 0.5)
+    near = _below(node, name) or difflib.get_close_matches(name, names, 1, 0.5)
     if near:
         hint = f"did you mean {override.seen}{near[0]}?"
     else:
         hint = "known: " + ", ".join(names)
     kind = f" of {kind_of(type(node))}" if isinstance(node, PartConfig) else ""
     raise ConfigError(f"{override.path}: no such setting{kind}; {hint}")
+
+
+def _below(node, name: str, prefix: str = "") -> list[str]:
+    """Paths inside a group at which a setting has this name."""
+    paths = []
+    for item, _, value in settings_of(node):
+        if item.name == name:
+            paths.append(f"{prefix}{name}")
+        if is_group(value):
+            paths += _below(value, name, f"{prefix}{item.name}.")
+        elif isinstance(value, tuple) and value and is_group(value[0]):
+            paths += _below(value[0], name, f"{prefix}{item.name}.0.")
+    return paths
 
 
 def _expand_home(node) -> None:
