@@ -15,6 +15,7 @@ from tfmask.weights import checks
 from tfmask.weights.classes import published_map, same_classes
 from tfmask.weights.dialects import (
     detectron2,
+    hrnet,
     keras_applications,
     maskrcnn_benchmark,
     matterport,
@@ -33,6 +34,7 @@ FORMATS: dict[str, Format] = {
     "tensorpack": tensorpack.FORMAT,
     "maskrcnn_benchmark": maskrcnn_benchmark.FORMAT,
     "matterport": matterport.FORMAT,
+    "hrnet": hrnet.FORMAT,
 }
 _CLASS_LOGITS = "box_head/class_logits/kernel"
 
@@ -206,7 +208,7 @@ def plan_import(
         source,
         dialect,
         settings,
-        FORMATS[format_name].original if has_heads or reset else {},
+        dialect.original if has_heads or reset else {},
         constants,
         skipped,
     )

@@ -175,15 +175,22 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         *box_head(settings, classes),
         *mask_head(classes),
     )
-    return (Dialect("matterport's detector", rules, trunk=_TRUNK, box_stages=1),)
+    return (
+        Dialect(
+            "matterport's detector",
+            rules,
+            trunk=_TRUNK,
+            box_stages=1,
+            original=_ORIGINAL,
+        ),
+    )
 
 
 FORMAT = Format(
     read,
     dialects,
-    _ORIGINAL,
-    prepare,
-    restore,
+    prepare=prepare,
+    restore=restore,
     caveats=(
         "matterport's code reads rois on a grid from corner to corner and pads the "
         "pooling of its stem on the right and below alone; ours does neither: train "
