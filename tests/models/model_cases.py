@@ -23,7 +23,6 @@ from tfmask.config import (
 )
 from tfmask.models.build import build_model
 
-
 _HEADS = {
     "fcn": FCNMaskHeadConfig,
     "boundary_preserving": BoundaryPreservingHeadConfig,
