@@ -138,6 +138,8 @@ def test_the_keras_optimizers_of_this_line_are_known():
     [
         ("train.steps", "5", "expected a whole number"),
         ("train.steps", True, "expected a whole number"),
+        ("train.learning_rate", float("nan"), "expected a number"),
+        ("model.pixel_mean", (1.0, 2.0, float("inf")), "expected 3 of them"),
         ("data.short_side", [640], "a whole number in a tuple"),
         ("model.pixel_mean", (1.0, 2.0), "3 of them"),
         ("model.neck", 5, "one of fpn"),

@@ -14,7 +14,8 @@ class Range:
     """The values that a setting takes beside its type. Of a tuple: those of each item.
 
     Attributes:
-      at_least, above, at_most, below: bounds, the first and third included.
+      at_least, at_most: bounds that are good values themselves.
+      above, below: bounds that are not.
       multiple_of: the value is divisible by this.
       items: how many items a tuple has: exactly so many, or a pair (least, most).
       ascending: each item of a tuple is larger than the one before it.
@@ -105,6 +106,13 @@ def setting(
 def range_of(item: dataclasses.Field) -> Range:
     """The range of a field; one without bounds where none was given."""
     return item.metadata.get(_RANGE) or Range()
+
+
+def default_of(item: dataclasses.Field) -> Any:
+    """The default of a field; dataclasses.MISSING where it has none."""
+    if item.default_factory is not dataclasses.MISSING:
+        return item.default_factory()
+    return item.default
 
 
 def is_path(item: dataclasses.Field) -> bool:
