@@ -55,7 +55,7 @@ def _check_items(value: tuple, hint, path: str, item) -> None:
     """Checks how many items a tuple has, and each of them."""
     bounds = range_of(item)
     if not bounds.has_count(len(value)):
-        _refuse(path, value, f"{bounds.count_words()} values", item)
+        _refuse(path, value, bounds.count_words(), item)
     if item_group(hint):
         for i, inner in enumerate(value):
             _check_group(inner, f"{path}.{i}.")

@@ -66,11 +66,14 @@ class Range:
         return ", ".join(text for text in texts if text)
 
     def count_words(self) -> str:
-        """How many items a tuple has, in words, e.g. `exactly 3`."""
+        """How many items a tuple has, in words, e.g. `exactly 3 values`."""
         least, most = self._items()
+        values = "value" if most == 1 or (least == 1 and most == _MANY) else "values"
         if least == most:
-            return f"exactly {least}"
-        return f"at least {least}" if most == _MANY else f"{least} to {most}"
+            return f"exactly {least} {values}"
+        if most == _MANY:
+            return f"at least {least} {values}"
+        return f"{least} to {most} {values}"
 
     def _items(self) -> tuple[int, int]:
         if isinstance(self.items, tuple):
