@@ -73,7 +73,7 @@ PUBLISHED = {
         "42.2 37.8",
     ),
     ("MR R-CNN", "Table 5", "alpha 10"): ("mr_rcnn/r50_alpha_10", "39.2 35.2"),
-    ("BMask", "Table 2", "BMask + MS R-CNN R101"): (
+    ("BMask", "Table 2", "BMask R-CNN R101-FPN with Mask Scoring"): (
         "mask_scoring/bmask_r101",
         "38.7 59.1 41.9 17.4 40.7 55.5",
     ),

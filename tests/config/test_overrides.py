@@ -75,6 +75,15 @@ def test_a_new_variant_keeps_what_was_changed_and_takes_its_own_defaults():
     )
 
 
+def test_weights_of_another_backbone_are_not_kept():
+    backbone = changed(
+        "model.backbone.weights=detectron2:R-50.pkl",
+        "model.backbone.norm=gn",
+        "model.backbone=hrnet",
+    ).model.backbone
+    assert (backbone.weights, backbone.norm) == ("", "gn")
+
+
 def test_the_variant_that_is_there_stays_as_it_is():
     config = load_config("demo/shapes")
     neck = config.model.neck

@@ -90,7 +90,8 @@ def detectron2_inference(case: Case) -> list[Row]:
     boxes, scores = proposals.boxes[0].numpy(), proposals.scores[0].numpy()
     order = order_of(boxes, scores, expected["proposals"])
     result = {
-        k: v[0].numpy() for k, v in model({"images": images, "image_sizes": sizes}).items()
+        k: v[0].numpy()
+        for k, v in model({"images": images, "image_sizes": sizes}).items()
     }
     best = order_of(result["boxes"], result["scores"], expected["det_boxes"])
     detected = result["boxes"][best]

@@ -88,9 +88,7 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
         lambda record, image, prediction, classes: drawn.append(prediction) or image,
     )
     for head, shown in ((HEAD, True), ("fcn", False)):
-        model = small_model(
-            num_classes=4, mask=small_mask(head)
-        )
+        model = small_model(num_classes=4, mask=small_mask(head))
         evaluator = Evaluator(config, dataset)
         assert len(evaluator(model).pictures) == 1
         (prediction,) = drawn

@@ -7,8 +7,9 @@ from tfmask.config.settings import PartConfig, setting
 
 BackboneLevel = Literal["c2", "c3", "c4", "c5"]
 NeckNorm = Literal["none", "frozen_bn", "bn", "sync_bn", "gn"]
-# xavier: uniform, fan_in (Detectron2, maskrcnn-benchmark).
-NeckInitializer = Literal["xavier", "variance_scaling", "msra", "normal", "torch"]
+NeckInitializer = Literal[
+    "xavier", "variance_scaling", "msra", "normal", "kaiming_normal", "torch"
+]
 
 
 @dataclass(kw_only=True)
@@ -67,13 +68,10 @@ class PANetConfig(PyramidNeckConfig):
 
 
 @dataclass(kw_only=True)
-class HRFPNConfig(PartConfig):
-    """HRNet's neck: all resolutions joined at stride 4, then pooled."""
+class HRFPNConfig(PyramidNeckConfig):
+    """HRNet's neck: all resolutions joined at the finest, then pooled."""
 
     tag: ClassVar[str] = "hrfpn"
-    outputs: ClassVar[tuple[str, ...]] = ("p2", "p3", "p4", "p5", "p6")
-
-    channels: int = setting(256, at_least=1)
 
 
 NeckConfig = FPNConfig | IEFPNConfig | PANetConfig | HRFPNConfig | PartConfig

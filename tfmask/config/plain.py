@@ -14,7 +14,7 @@ from tfmask.config.hints import (
 )
 from tfmask.config.migration import migrate
 from tfmask.config.schema import Config
-from tfmask.config.settings import PartConfig
+from tfmask.config.settings import PartConfig, default_of
 from tfmask.config.user_files import class_of, kind_of
 from tfmask.config.values import convert, expected
 from tfmask.errors import ConfigError
@@ -114,7 +114,7 @@ def default_part(kind: str, hint, path: str) -> PartConfig:
     needed = [
         item.name
         for item in dataclasses.fields(part)
-        if item.default is item.default_factory is dataclasses.MISSING
+        if default_of(item) is dataclasses.MISSING
     ]
     if needed:
         raise ConfigError(

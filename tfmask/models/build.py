@@ -6,7 +6,6 @@ the constructor.
 
 import dataclasses
 
-
 from tfmask import config as settings_of
 from tfmask.backbones.resnet import ResNet
 from tfmask.config import ModelConfig
@@ -150,10 +149,15 @@ class _Builder:
                 f"{type(config).__name__}: no layer for it; expected a variant of "
                 "tfmask.config, or a subclass of PartConfig that names its layer"
             )
-        from tfmask.layers.part import arguments  # TEMP
         import inspect
+
         ok = set(inspect.signature(layer.__init__).parameters)
-        return self.layer(layer, name, **{k: v for k, v in config.arguments().items() if k in ok}, **given)
+        return self.layer(
+            layer,
+            name,
+            **{k: v for k, v in config.arguments().items() if k in ok},
+            **given,
+        )
 
     def layer(self, layer, name: str, **arguments):
         return layer(**arguments, name=name, dtype=self.policy)

@@ -209,8 +209,8 @@ class GeneralizedRCNN(keras.Model):
     def load_weights(self, filepath, *args, **kwargs):
         if is_tfmask_file(filepath):
             raise ValueError(
-                f"{filepath}: a tfmask weight file, not one of Keras: expected a file of "
-                "`save_weights`; load this one with "
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file "
+                "of `save_weights`; load this one with "
                 "tfmask.weights.load.load_weights(model, path)"
             )
         return super().load_weights(filepath, *args, **kwargs)

@@ -291,9 +291,7 @@ class RefiningModule(Part):
         shared = predicted.boxes.shape[2] == 1
         row = tf.zeros_like(labels) if shared else labels - 1
         boxes = tf.gather(predicted.boxes, row, axis=2, batch_dims=2)
-        boxes = box_ops.clip(
-            boxes, image_sizes[:, None], base.boxes.select.inclusive
-        )
+        boxes = box_ops.clip(boxes, image_sizes[:, None], base.boxes.select.inclusive)
         return boxes, labels, logits, predicted.valid
 
     def _scores(self, logits, reading: Reading):
