@@ -3,7 +3,13 @@
 from tfmask.config import ModelConfig
 from tfmask.weights.dialects import hrnet
 from tfmask.weights.dialects.detectron2 import caffe2_backbone, caffe2_trunk
-from tfmask.weights.dialects.torchvision import backbone, box_head, mask_head, rpn_head
+from tfmask.weights.dialects.torchvision import (
+    STAGES,
+    backbone,
+    box_head,
+    mask_head,
+    rpn_head,
+)
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
 from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
@@ -31,13 +37,36 @@ _ORIGINAL = {
 def trunk_and_neck(settings: ModelConfig) -> tuple[Rule, ...]:
     """ResNet and FPN, and what HRNet's fork has in their place."""
     # Their frozen normalisation adds no epsilon.
-    plain = (*backbone("backbone.body.", settings, None, "stem.", epsilon=0.0), *neck())
+    plain = (
+        *deformable(settings),
+        *backbone("backbone.body.", settings, None, "stem.", epsilon=0.0),
+        *neck(),
+    )
     forked = (
         *hrnet.backbone("backbone.body.", settings, None, 0.0),
         *hrnet.neck("backbone.neck."),
     )
     first = setting(settings, "neck.tag") == "hrfpn"
     return (*forked, *plain) if first else (*plain, *forked)
+
+
+def deformable(settings: ModelConfig) -> tuple[Rule, ...]:
+    """Deformable convolutions of a ResNet, and what predicts their displacements."""
+    stages = ()
+    if setting(settings, "backbone.deformable", "none") != "none":
+        stages = setting(settings, "backbone.deformable_stages", ())
+    words = {"stage": {str(stage): STAGES[str(stage)] for stage in stages}}
+    ours = "backbone/res{stage}_{block}/conv2"
+    theirs = "backbone.body.layer{stage}.{block}.conv2."
+    return (
+        Rule(ours + "/kernel", theirs + "conv.weight", TORCH_CONV, words),
+        *layer_rules(
+            ours + "/offset",
+            theirs + "offset.{what}",
+            TORCH_CONV,
+            words={"stage": STAGES},
+        ),
+    )
 
 
 def neck() -> tuple[Rule, ...]:
