@@ -43,11 +43,17 @@ from tfmask.models.rules import (
     RoISampler,
 )
 from tfmask.necks.fpn import FPN
+from tfmask.necks.hrfpn import HRFPN
+from tfmask.necks.iefpn import IEFPN
+from tfmask.necks.panet import PANet
 
 # Variant of the configuration -> layer. A user's own says its layer itself.
 LAYERS = {
     settings_of.ResNetConfig: ResNet,
     settings_of.FPNConfig: FPN,
+    settings_of.IEFPNConfig: IEFPN,
+    settings_of.PANetConfig: PANet,
+    settings_of.HRFPNConfig: HRFPN,
     settings_of.FastRCNNHeadConfig: BoxHead,
     settings_of.FCNMaskHeadConfig: FCNMaskHead,
     settings_of.BoundaryPreservingHeadConfig: BoundaryPreservingMaskHead,
