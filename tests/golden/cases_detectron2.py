@@ -90,7 +90,8 @@ def detectron2_inference(case: Case) -> list[Row]:
     boxes, scores = proposals.boxes[0].numpy(), proposals.scores[0].numpy()
     order = order_of(boxes, scores, expected["proposals"])
     result = {
-        k: v[0].numpy() for k, v in model({"images": images, "image_sizes": sizes}).items()
+        k: v[0].numpy()
+        for k, v in model({"images": images, "image_sizes": sizes}).items()
     }
     best = order_of(result["boxes"], result["scores"], expected["det_boxes"])
     detected = result["boxes"][best]
@@ -159,7 +160,8 @@ def _training(case: Case, losses) -> list[Row]:
     settings.backbone.freeze_at = 0
     model = imported_model(case, "detectron2", settings)
     weights = named_weights(model)
-    dialect = importer.FORMATS["detectron2"].dialects(settings)[0]
+    single, cascade, *_ = importer.FORMATS["detectron2"].dialects(settings)
+    dialect = cascade if len(settings.boxes.stages) > 1 else single
     rules = {name: (rule, path) for path, rule, name in _rules(dialect, weights)}
     norms = [key for key in case.expected if key.startswith("gradnorm/")]
     watched = [rules[key.removeprefix("gradnorm/")] for key in norms]

@@ -17,7 +17,8 @@ LEVELS = ("p2", "p3", "p4", "p5", "p6")
 def imported_model(case, format_name, settings):
     """The model of the settings with the case's parameters."""
     model = build_model(settings)
-    load_arrays(model, format_name, Source(case.parameters(), {}), where=case.name)
+    source = Source(case.parameters(), {})
+    load_arrays(model, settings, format_name, source, where=case.name)
     return model
 
 

@@ -97,8 +97,7 @@ class GeneralizedRCNN(keras.Model):
         self.masks.build(levels)
         if self.refinement is not None:
             self.refinement.build(levels)
-            for refining, head in self.refinement.pairs(self.base):
-                refining.set_weights(head.get_weights())  # MR R-CNN sec. 3.3
+            self.refinement.start_from_base(self.base)
         self.built = True
 
     def call(self, inputs, training=False, boundaries=False):
@@ -210,8 +209,8 @@ class GeneralizedRCNN(keras.Model):
     def load_weights(self, filepath, *args, **kwargs):
         if is_tfmask_file(filepath):
             raise ValueError(
-                f"{filepath}: a tfmask weight file, not one of Keras: expected a file of "
-                "`save_weights`; load this one with "
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file "
+                "of `save_weights`; load this one with "
                 "tfmask.weights.load.load_weights(model, path)"
             )
         return super().load_weights(filepath, *args, **kwargs)

@@ -77,6 +77,8 @@ def check_leftovers(dialect, skipped, shapes, values, where):
     parts = {path.split("/")[0] for path in values}
     foreign = {}
     for name in skipped:
+        if dialect.ignores(name):
+            continue
         for rule in dialect.rules:
             path = rule.path_of(name)
             if path and path not in shapes and path.split("/")[0] in parts:

@@ -21,7 +21,7 @@ from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER, _WORD = r"\d+", "[^/]+?"
-CASCADE = 3  # box stages of the public cascades
+_CASCADE = 3  # box stages of the public cascades
 _NUMBERS = ("stage", "block", "level", "index")
 
 
@@ -95,6 +95,17 @@ def setting(settings, path: str, default=None):
 def box_head_names(stages: int) -> list[tuple[str, int]]:
     """(our name, number from 0) of the box head of each stage."""
     return [("box_head" + (f"_{i + 1}" if i else ""), i) for i in range(stages)]
+
+
+def box_stages(settings: ModelConfig) -> tuple[int, int]:
+    """Numbers of box stages that files have, the model's first."""
+    stages = len(settings.boxes.stages)
+    return stages, 1 if stages > 1 else _CASCADE
+
+
+def detector_name(stages: int) -> str:
+    """What a report calls a detector with so many box stages."""
+    return "detector" if stages == 1 else "cascade detector"
 
 
 class Trunk(NamedTuple):
