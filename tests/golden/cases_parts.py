@@ -8,29 +8,51 @@ from golden.compare import DEEP, OP, Row, relative
 from golden.operations import nchw
 from golden.recipe import Case
 
+from tfmask.backbones.hrnet import HRNet
 from tfmask.layers.naming import named_weights
 from tfmask.necks.iefpn import IEFPN
 from tfmask.ops.deform_conv import deform_conv2d
 
-# Our layer -> the release's, in patterns; the first that matches.
+# Pattern of our layer -> their names of its convolution and of its normalisation; the
+# first that matches.
 _IEFPN = (
-    (r"(fpn_lateral2|fpn_output\d)", r"\1"),
-    (r"(fpn_lateral\d)", r"\1.1"),
-    (r"channel_enhancement(\d)/reduce", r"fpn_lateral\1.0.fc.0"),
-    (r"channel_enhancement(\d)/expand", r"fpn_lateral\1.0.fc.2"),
-    (r"global_information/conv1", "gimdoule.conv.0"),
-    (r"global_information/conv2", "gimdoule.conv.1"),
-    (r"global_information/project", "gimdoule.conv1"),
-    (r"global_fusion", "conv3"),
-    (r"bottom_up_down", "down"),
-    (r"bottom_up_output", "conv1"),
-    (r"adaptive_fusion/first", "weight1.0"),
-    (r"adaptive_fusion/first/norm", "weight1.1"),
-    (r"adaptive_fusion/second", "weight2.0"),
-    (r"adaptive_fusion/second/norm", "weight2.1"),
-    (r"adaptive_fusion/excitation/reduce", "weight.0.fc.0"),
-    (r"adaptive_fusion/excitation/expand", "weight.0.fc.2"),
-    (r"adaptive_fusion/scores", "weight.1"),
+    (r"(fpn_lateral2|fpn_output\d)", r"\1", ""),
+    (r"(fpn_lateral\d)", r"\1.1", ""),
+    (r"channel_enhancement(\d)/reduce", r"fpn_lateral\1.0.fc.0", ""),
+    (r"channel_enhancement(\d)/expand", r"fpn_lateral\1.0.fc.2", ""),
+    (r"global_information/conv1", "gimdoule.conv.0", ""),
+    (r"global_information/conv2", "gimdoule.conv.1", ""),
+    (r"global_information/project", "gimdoule.conv1", ""),
+    (r"global_fusion", "conv3", ""),
+    (r"bottom_up_down", "down", ""),
+    (r"bottom_up_output", "conv1", ""),
+    (r"adaptive_fusion/first", "weight1.0", "weight1.1"),
+    (r"adaptive_fusion/second", "weight2.0", "weight2.1"),
+    (r"adaptive_fusion/excitation/reduce", "weight.0.fc.0", ""),
+    (r"adaptive_fusion/excitation/expand", "weight.0.fc.2", ""),
+    (r"adaptive_fusion/scores", "weight.1", ""),
+)
+_BLOCK = r"stage(\d)_(\d)/branch(\d)_(\d)/conv(\d)"
+_BRANCH = r"stage\1.\2.branches.\3.\4."
+_UP = r"stage(\d)_(\d)/fuse(?=0_[123]|1_[23]|2_3)(\d)_(\d)_0"
+_DOWN = r"stage(\d)_(\d)/fuse(\d)_(\d)_(\d)"
+_FUSE = r"stage\1.\2.fuse_layers.\3.\4."
+_HRNET = (
+    (r"stem(\d)", r"conv\1", r"bn\1"),
+    (r"layer1_(\d)/conv(\d)", r"layer1.\1.conv\2", r"layer1.\1.bn\2"),
+    (
+        r"layer1_(\d)/shortcut",
+        r"layer1.\1.downsample.0",
+        r"layer1.\1.downsample.1",
+    ),
+    # Theirs count a transition by the stage before it.
+    ("transition2_0", "transition1.0.0", "transition1.0.1"),
+    ("transition2_1", "transition1.1.0.0", "transition1.1.0.1"),
+    ("transition3_2", "transition2.2.0.0", "transition2.2.0.1"),
+    ("transition4_3", "transition3.3.0.0", "transition3.3.0.1"),
+    (_BLOCK, _BRANCH + r"conv\5", _BRANCH + r"bn\5"),
+    (_UP, _FUSE + "0", _FUSE + "1"),
+    (_DOWN, _FUSE + r"\5.0", _FUSE + r"\5.1"),
 )
 _WEIGHTS = {
     "kernel": "weight",
@@ -58,6 +80,23 @@ def iemask_fpn(case: Case) -> list[Row]:
     return [
         relative(name, nchw(outputs[name])[:, ::16], stored, DEEP)
         for name, stored in case.expected.items()
+    ]
+
+
+def hrnet(case: Case) -> list[Row]:
+    trunk = HRNet()
+    image = case.normal("hrnet/image", (1, 3, 128, 160)).transpose(0, 2, 3, 1)
+    trunk.build(image.shape)
+    _load(trunk, case, "hrnet/", _HRNET, unused=r".*num_batches_tracked")
+    outputs = trunk(image)
+    return [
+        relative(
+            f"branch{i}",
+            nchw(outputs[f"c{i + 2}"])[:, :: 4 if i < 2 else 8],
+            case.expected[f"branch{i}"],
+            DEEP,
+        )
+        for i in range(4)
     ]
 
 
@@ -100,8 +139,9 @@ def _load(layer, case: Case, prefix: str, names, unused: str) -> None:
 
 def _name_of(path, names):
     layer, _, weight = path.rpartition("/")
-    for pattern, name in names:
-        match = re.fullmatch(pattern, layer)
+    for pattern, convolution, norm in names:
+        match = re.fullmatch(pattern, layer.removesuffix("/norm"))
         if match:
+            name = norm if layer.endswith("/norm") else convolution
             return f"{match.expand(name)}.{_WEIGHTS[weight]}"
     raise AssertionError(f"{path}: no name")
