@@ -49,15 +49,13 @@ class FittedModel(keras.Model):
     endless, `steps_per_epoch` says how much of it is an epoch. `predict` takes dicts
     with `images` and `image_sizes` and gives what `call` gives in inference.
 
-    In `evaluate` nothing is updated: losses are those of training, on rois sampled as in
-    training by draws that depend on the batch alone, but batch norm uses the statistics
-    that inference uses. Their gap to the training losses is then generalisation alone
-    where batch norm is frozen, which it is by default.
+    In `evaluate` nothing is updated: the losses are those of training, on rois sampled
+    as in training by draws that depend on the batch alone, but batch norm uses the
+    statistics that inference uses.
 
-    A step whose loss or gradient is not finite leaves the weights as they were and shows
-    in the logs: `keras.callbacks.TerminateOnNaN` ends the run. With parts that compute
-    in float16 the loss is scaled by itself (learning.LossScale), from 2**15 on in each
-    `compile`.
+    A step whose loss or gradient is not finite leaves the weights as they were and
+    shows in the logs: `keras.callbacks.TerminateOnNaN` ends the run. Where parts
+    compute in float16 the loss is scaled (learning.LossScale), anew in each `compile`.
 
     Under `MirroredStrategy`, model and `compile` inside its scope, a dataset's batch is
     the global batch. Losses are divided by counts over all replicas and gradients are
@@ -91,7 +89,8 @@ class FittedModel(keras.Model):
 
         Args:
           optimizer: a Keras optimizer or its name. Its learning rate is its own.
-          clip_norm: bound on the global norm of the gradient over all replicas; 0: none.
+          clip_norm: bound on the global norm of the gradient over all replicas, 0 for
+            none.
           weight_decay: L2, added to the gradient after clipping. Optimizers that decay
             weights themselves have their own.
           decay_bias, decay_norm: whether biases, and scales and offsets of
@@ -103,8 +102,8 @@ class FittedModel(keras.Model):
             losses; `model.loss_weights.set` weighs them.
 
         Raises:
-          ValueError: Keras losses or metrics, XLA, an optimizer that scales the loss, or
-            clips gradients of several replicas, or a second weight decay.
+          ValueError: Keras losses or metrics, XLA, an optimizer that scales the loss
+            or clips gradients of several replicas, or a second weight decay.
         """
         given = {
             "loss": loss,
@@ -115,9 +114,9 @@ class FittedModel(keras.Model):
         for name, value in given.items():
             if value is not None:
                 raise ValueError(
-                    f"{name}={value!r}: expected None; the model computes its own losses "
-                    "(compute_losses), model.loss_weights.set(term, weight) weighs them "
-                    "and tfmask.evaluation measures average precision"
+                    f"{name}={value!r}: expected None; the model computes its own "
+                    "losses, model.loss_weights.set(term, weight) weighs them and "
+                    "tfmask.evaluation measures average precision"
                 )
         if jit_compile not in (False, None, "auto"):
             raise ValueError(
@@ -138,7 +137,7 @@ class FittedModel(keras.Model):
         if decoupled and weight_decay:
             raise ValueError(
                 f"weight_decay={weight_decay}: {type(self.optimizer).__name__} decays "
-                f"weights itself, by {float(decay):g}; expected one of them, the other 0"
+                f"weights itself, by {float(decay):g}; expected 0 for one of them"
             )
         self._rules = {
             "clip_norm": clip_norm,
@@ -192,16 +191,16 @@ def _check(optimizer, replicas: int) -> None:
     name = type(optimizer).__name__
     if hasattr(optimizer, "inner_optimizer"):
         raise ValueError(
-            f"optimizer={name}: the model scales losses of float16 itself; expected the "
-            "optimizer inside it"
+            f"optimizer={name}: the model scales losses of float16 itself; expected "
+            "the optimizer inside it"
         )
     for bound in ("clipnorm", "global_clipnorm", "clipvalue"):
         value = getattr(optimizer, bound, None)
         if value is not None and replicas > 1:
             raise ValueError(
-                f"{bound}={value} of {name} with {replicas} replicas: Keras clips each "
-                "replica's share of the gradient; expected compile(clip_norm=...), which "
-                "clips their sum"
+                f"{bound}={value} of {name} with {replicas} replicas: Keras clips the "
+                "share of each replica; expected compile(clip_norm=...), which clips "
+                "the sum"
             )
 
 

@@ -10,7 +10,7 @@ from tfmask.layers.naming import named_weights, raw_variable
 class Figures(NamedTuple):
     """What a step tells, the same in every replica."""
 
-    values: tf.Tensor  # [T + 1 + N] float32: losses by `loss_weights.names`, total, also
+    values: tf.Tensor  # [T + 1 + N] float32, see `stacked`
     norms: tf.Tensor  # [V] float32: half the square of each gradient's norm
     finite: tf.Tensor  # bool: false: weights and optimizer were left as they were
     loss_scale: tf.Tensor  # float32: that of this step
@@ -23,7 +23,7 @@ class LossScale:
     whose gradients overflow is left out and halves it; 2000 good steps double it.
 
     Args:
-      active: whether anything is computed in float16. Otherwise the scale is 1 for ever.
+      active: whether anything is computed in float16. Otherwise the scale stays 1.
     """
 
     GROWTH_STEPS = 2000
@@ -96,8 +96,8 @@ class WeightRules:
             optimizer._create_all_weights(self.variables)
             return
         excluded = [v for v, d in zip(self._keras_variables, decayed) if not d]
-        # Keras allows it before the state exists. An optimizer that comes back, with its
-        # state, has been here before.
+        # Keras allows it before the state exists. An optimizer that has its state has
+        # been here before.
         if decoupled and excluded and not is_built(optimizer):
             optimizer.exclude_from_weight_decay(var_list=excluded)
         optimizer.build(self._keras_variables)
@@ -157,8 +157,8 @@ class Learner:
           also: float32 scalars that are summed over replicas with the losses.
         """
         gradients, figures = self.gradients(batch, also)
-        # Optimizers merge replicas, which cannot be done in a branch of one replica: the
-        # condition stands outside of them.
+        # Optimizers merge replicas, which cannot be done in a branch of one replica:
+        # the condition stands outside of them.
         context = tf.distribute.get_replica_context()
         context.merge_call(self._update, args=(gradients, figures.finite))
         return figures

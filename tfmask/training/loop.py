@@ -54,13 +54,14 @@ class TrainingLoop:
     `on_epoch_end` with the mean losses of the epoch, which is one pass over the data,
     `on_test_begin` and `on_test_end` around an evaluation; `model.stop_training` stops.
 
-    The learning rate has one owner: the schedule of `train`, or callbacks from the first
-    time that one of them sets `model.optimizer.learning_rate` (`rates.LearningRate`).
+    The learning rate has one owner: the schedule of `train`, or callbacks from the
+    first time that one of them sets `model.optimizer.learning_rate`, see
+    `rates.LearningRate`.
 
-    Without callbacks of the user's the loop starts a step before it looks at the figures
-    of the one before, unless something is due in between: on a GPU the next step is
-    then being prepared while this one runs. A step that is not finite leaves the weights
-    alone in any case, and the run ends before another checkpoint is written.
+    Without callbacks of the user's the loop starts a step before it looks at the
+    figures of the one before, unless something is due in between: a GPU then computes
+    while the next step is prepared. A step that is not finite leaves the weights alone
+    in any case, and the run ends before another checkpoint is written.
 
     Args:
       config: resolved configuration.
@@ -275,8 +276,8 @@ class TrainingLoop:
         last = self.checkpoints.manager.latest_checkpoint or "none yet"
         raise NonFiniteLossError(
             f"step {started.number}: {what}; images of the batch: "
-            f"{', '.join(map(repr, ids))}; the step did not change the weights, the last "
-            f"checkpoint is {last}; a lower train.learning_rate, a longer "
+            f"{', '.join(map(repr, ids))}; the step did not change the weights, the "
+            f"last checkpoint is {last}; a lower train.learning_rate, a longer "
             "train.warmup_steps or train.clip_norm may help"
         )
 
