@@ -12,6 +12,7 @@ preset has its original's rule.
 """
 
 import math
+from collections.abc import Callable
 
 from tfmask.config import (
     AnchorConfig,
@@ -21,12 +22,17 @@ from tfmask.config import (
     FastRCNNHeadConfig,
     FCNMaskHeadConfig,
     FPNConfig,
+    LossWeightConfig,
+    LossWeightPoint,
     MaskConfig,
     ModelConfig,
     PoolConfig,
+    PostprocessConfig,
     ResNetConfig,
+    RoIConfig,
     RPNConfig,
     TrainConfig,
+    cascade_stages,
 )
 
 _IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -167,3 +173,134 @@ def torchvision() -> Config:
             ),
         ),
     )
+
+
+def matterport() -> Config:
+    """matterport's Mask_RCNN on ResNet-101: a start for training from its weights.
+
+    Its own ways to read rois and to pad the pooling of the stem are not here, see
+    docs/weights.md. It rounds to the nearest level of the pyramid where others round
+    down, which is a smaller canonical size.
+    """
+    return Config(
+        data=DataConfig(short_side=(800,), max_side=1024, eval_max_side=1024),
+        model=ModelConfig(
+            lineage="matterport",
+            channel_order="rgb",
+            pixel_mean=(123.7, 116.8, 103.9),
+            pixel_std=(1.0, 1.0, 1.0),
+            inclusive_boxes=True,
+            backbone=ResNetConfig(depth=101, norm_epsilon=1e-3),
+            rpn=RPNConfig(
+                channels=512,
+                smooth_l1_beta=1.0,
+                normalizer="sampled",
+                post_nms_train=2000,
+            ),
+            roi=RoIConfig(batch=200, fg_fraction=0.33),
+            pool=PoolConfig(
+                aligned=False, sampling_ratio=1, canonical_size=224 / math.sqrt(2)
+            ),
+            boxes=BoxesConfig(
+                head=FastRCNNHeadConfig(background_row=True), smooth_l1_beta=1.0
+            ),
+            mask=MaskConfig(
+                head=FCNMaskHeadConfig(
+                    background_channel=True, predictor_initializer="msra"
+                )
+            ),
+            postprocess=PostprocessConfig(nms_iou=0.3),
+        ),
+        train=TrainConfig(
+            learning_rate=0.001, batch_size=2, base_batch=2, clip_norm=5.0
+        ),
+    )
+
+
+# --- what recipes of several papers change --------------------------------------------
+
+
+def changed(
+    recipe: Callable[[], Config], change: Callable[[Config], Config], words: str
+) -> Callable[[], Config]:
+    """A recipe that is another one with a change, e.g. on another data set.
+
+    It is one of the recipes of the module that `change` stands in.
+
+    Args:
+      recipe: the other one.
+      change: alters the config that it gets and returns it.
+      words: what it changes, added to the first line of the other's docstring.
+    """
+
+    def config() -> Config:
+        return change(recipe())
+
+    summary = (recipe.__doc__ or "").partition("\n")[0].removesuffix(".")
+    config.__doc__ = f"{summary}, {words}."
+    config.__module__ = change.__module__
+    return config
+
+
+def schedule(
+    value: Config, batch: int, rate: float, steps: int, decay_at: tuple[int, ...]
+) -> Config:
+    """Steps of so many images at a rate, of which `decay_at` each leave a tenth."""
+    train = value.train
+    train.batch_size = train.base_batch = batch
+    train.learning_rate = rate
+    train.steps = steps
+    train.decay_at = decay_at
+    return value
+
+
+def cityscapes(value: Config) -> Config:
+    """Eight classes; 800 to 1024 pixels in training, 1024x2048 at test."""
+    data = value.data
+    value.model.num_classes = 8
+    data.short_side = tuple(range(800, 1025, 32))
+    data.max_side = data.eval_max_side = 2048
+    data.eval_short_side = 1024
+    return value
+
+
+def resnext101(value: Config) -> Config:
+    """ResNeXt-101-32x8d in place of the ResNet, with its stride in the 3x3."""
+    backbone = value.model.backbone
+    backbone.depth, backbone.groups, backbone.width_per_group = 101, 32, 8
+    backbone.stride_in_1x1 = False
+    return value
+
+
+def cascade(value: Config) -> Config:
+    """Three box stages, one box for all classes (Cascade R-CNN, CVPR 2018)."""
+    boxes = value.model.boxes
+    boxes.stages = cascade_stages()
+    boxes.head.class_agnostic, boxes.head.background_row = True, False
+    value.model.rpn.post_nms_train = 2000
+    return value
+
+
+def mask_scoring(value: Config) -> Config:
+    """The MaskIoU head beside the mask head (Mask Scoring R-CNN, CVPR 2019)."""
+    value.model.mask.scoring.enabled = True
+    return value
+
+
+def bias_towards_masks(value: Config, *terms: str) -> Config:
+    """Loss terms that count 1.5 times in the first half (MaskPlus sec. 3.5)."""
+    for term in terms:
+        value.train.loss_weights[term] = LossWeightConfig(
+            kind="step",
+            points=(
+                LossWeightPoint(at=0.0, weight=1.5),
+                LossWeightPoint(at=0.5, weight=1.0),
+            ),
+        )
+    return value
+
+
+def refined(value: Config) -> Config:
+    """The refining module on trained weights, with the schedule of MR R-CNN."""
+    value.model.refine.enabled = True
+    return schedule(value, 16, 0.002, 9000, decay_at=(6000,))

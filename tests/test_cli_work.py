@@ -34,7 +34,7 @@ def weights(tmp_path_factory):
     from tfmask.weights import files as weight_files
 
     config = read_config(RECIPE, [*SMALL, f"model.num_classes={len(CLASSES)}"])
-    path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
+    path = tmp_path_factory.mktemp("weights") / "tiny.tfmask.h5"
     classes = ClassMap(CATEGORY_IDS, CLASSES)
     model = build_model(config.model)
     weight_files.write(
@@ -89,12 +89,12 @@ def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):
 
 def test_unreadable_weights_are_one_line(tmp_path, capsys):
     write_dataset(tmp_path, 1, size=64)
-    bad = tmp_path / "bad.weights.h5"
+    bad = tmp_path / "bad.tfmask.h5"
     bad.write_bytes(b"not a weight file")
     arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", "--load", str(bad)]
     assert main([*arguments, *SMALL]) == 1
     said = capsys.readouterr().err
-    assert "bad.weights.h5" in said.splitlines()[-1]
+    assert "bad.tfmask.h5" in said.splitlines()[-1]
     assert "Traceback" not in said
 
 
@@ -130,7 +130,7 @@ def test_predict_shows_boundaries(tmp_path, capsys):
     model = build_model(config.model)
     predictor = model.mask_branch.head.predictors["boundary"]
     predictor.bias.assign(np.full(predictor.bias.shape, 9.0))  # boundary everywhere
-    path = str(tmp_path / "bmask.weights.h5")
+    path = str(tmp_path / "bmask.tfmask.h5")
     classes = ClassMap(CATEGORY_IDS, CLASSES)
     weight_files.write(path, weight_files.model_weights(model), classes, None)
     write_dataset(tmp_path / "data", 1, seed=3, size=64)

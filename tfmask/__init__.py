@@ -6,11 +6,14 @@ when they are first used.
 
 import importlib as _importlib
 
+from tfmask._registration import register_with_keras as _register_with_keras
+
 __version__ = "0.1.0"
 
 # Public name -> module that holds it.
 _PUBLIC = {
     "BMaskRCNN": "tfmask.models.architectures",
+    "CascadeMaskRCNN": "tfmask.models.architectures",
     "Config": "tfmask.config",
     "GeneralizedRCNN": "tfmask.models.rcnn",
     "IEMaskRCNN": "tfmask.models.architectures",
@@ -18,6 +21,7 @@ _PUBLIC = {
     "MaskPlus": "tfmask.models.architectures",
     "MaskRCNN": "tfmask.models.architectures",
     "MaskScoringRCNN": "tfmask.models.architectures",
+    "PANet": "tfmask.models.architectures",
     "Predictor": "tfmask.evaluation.predictor",
     "TfmaskError": "tfmask.errors",
     "load_config": "tfmask.config",
@@ -33,3 +37,6 @@ def __getattr__(name: str):
 
 def __dir__():
     return sorted([*globals(), *_PUBLIC])
+
+
+_register_with_keras()

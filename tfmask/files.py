@@ -1,9 +1,14 @@
-"""Writing files so that a kill or a full disk never takes what was there before."""
+"""Writing files so that a kill or a full disk never takes what was there before, and
+telling tfmask's own weight files from others.
+"""
 
 import contextlib
 import os
 import tempfile
 from pathlib import Path
+
+# What the attribute `format` of a weight file of tfmask says, see weights.files.
+WEIGHT_FORMAT = "tfmask-1"
 
 
 @contextlib.contextmanager
@@ -35,3 +40,19 @@ def write_atomically(path, content: bytes | str) -> None:
         content = content.encode("utf-8")
     with replacing(path) as temporary:
         Path(temporary).write_bytes(content)
+
+
+def is_tfmask_file(path) -> bool:
+    """Whether `path` is a weight file that tfmask wrote, of any age and name.
+
+    Keras's `load_weights` cannot read one; `tfmask.weights.load.load_weights` does.
+    False for anything else, also for what is absent or unreadable.
+    """
+    # Not at the top: commands that read no weights start without it.
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("format") == WEIGHT_FORMAT
+    except (OSError, RuntimeError, TypeError):
+        return False

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from layer_checks import run_layer_checks
@@ -42,6 +43,37 @@ def test_freeze_at_freezes_parts_from_the_image_on(freeze_at):
     trained = [k for k, v in named_weights(layer).items() if _in(v, layer)]
     parts = ("stem", "res2", "res3", "res4", "res5")
     assert {k[:4] for k in trained} == {p[:4] for p in parts[freeze_at:]}
+
+
+def test_a_file_gives_every_block_its_own_weights(tmp_path):
+    image = keras.Input((64, 64, 3))
+    model = keras.Model(image, ResNet(18, 8)(image))
+    x = RNG.normal(size=(1, 64, 64, 3)).astype(np.float32)
+    expected = model(x)
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = keras.Model(image, ResNet(18, 8)(image))
+    other.load_weights(tmp_path / "model.weights.h5")
+    for again in (keras.models.load_model(tmp_path / "model.keras"), other):
+        for name, value in again(x).items():
+            np.testing.assert_array_equal(value, expected[name])
+
+
+@pytest.mark.parametrize("depth", [10, 26])
+def test_output_spec_is_what_comes_out(depth):
+    layer = ResNet(depth, 8)
+    layer.build((None, None, None, 3))
+    outputs = layer(IMAGE)
+    assert list(outputs) == list(layer.output_spec) == ["c2", "c3", "c4", "c5"]
+    for name, spec in layer.output_spec.items():
+        size = (64 // spec.stride, 96 // spec.stride, spec.channels)
+        assert tuple(outputs[name].shape[1:]) == size
+
+
+@pytest.mark.parametrize("freeze_at", [-1, 6])
+def test_parts_that_are_not_there_cannot_be_frozen(freeze_at):
+    with pytest.raises(ValueError, match=f"freeze_at={freeze_at}: expected one of 0"):
+        ResNet(10, 8, freeze_at=freeze_at)
 
 
 def _in(variable, layer):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import load_dataset
 from tfmask.data.loader import ExampleLoader
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError, ImageError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from coco_sets import STATS, make_set, reference_eval
 
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.ground_truth import build_ground_truth
@@ -34,7 +34,7 @@ def test_a_good_data_set_gives_the_figures_of_its_file(tmp_path, options):
         expected = reference_eval(truth, results, kind).stats
         for name, value in zip(STATS, expected, strict=True):
             assert metrics[f"{kind}/{name}"] == pytest.approx(value, abs=1e-12), name
-    assert dict(evaluate(dataset.annotations_json, results)) == dict(metrics)
+    assert dict(evaluate(dataset.source, results)) == dict(metrics)
 
 
 def test_records_that_were_left_out_do_not_count(tmp_path):

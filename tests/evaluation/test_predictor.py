@@ -9,7 +9,7 @@ import tensorflow as tf
 from pycocotools import mask as mask_utils
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError, EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.predictor import Predictor
@@ -187,9 +187,10 @@ def folder(tmp_path):
 def test_a_data_set_gives_results_with_its_own_ids(folder, batch_size):
     dataset = load_dataset(str(folder))
     seen = []
-    results = Predictor(CentreModel(), config(), CLASSES).run_dataset(
+    results, judged = Predictor(CentreModel(), config(), CLASSES).run_dataset(
         dataset, batch_size, lambda done, total: seen.append((done, total))
     )
+    assert judged is dataset
     assert json.loads(json.dumps(results)) == results
     assert sorted(r["image_id"] for r in results) == ["im-6", "im-7", "im-8", "im-9"]
     assert {r["category_id"] for r in results} == {90}
@@ -202,7 +203,7 @@ def test_a_data_set_gives_results_with_its_own_ids(folder, batch_size):
 def test_a_data_set_gives_what_its_images_give(folder):
     dataset = load_dataset(str(folder))
     predictor = Predictor(CentreModel(), config(), CLASSES)
-    results = {r["image_id"]: r for r in predictor.run_dataset(dataset, 2)}
+    results = {r["image_id"]: r for r in predictor.run_dataset(dataset, 2).results}
     for record, prediction in zip(dataset.images, predictor.predict(IMAGES)):
         (expected,) = prediction.to_results(record.image_id, CLASSES)
         assert results[record.image_id] == expected

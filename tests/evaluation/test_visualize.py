@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from coco_sets import encode
 
-from tfmask.data.coco.reader import ImageRecord
 from tfmask.data.coco.segmentation import RLE
+from tfmask.data.dataset import ImageRecord
 from tfmask.evaluation import visualize
+from tfmask.evaluation.name_places import free_spot
 from tfmask.evaluation.predictor import Prediction
 from tfmask.structures import ClassMap
 
@@ -71,7 +72,7 @@ def test_small_images_are_enlarged(side, factor):
 def test_names_do_not_overlap_and_start_above_the_box():
     used, small = np.zeros((2, 100, 200), bool)
     spots = []
-    while spot := visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12):
+    while spot := free_spot(used, small, (20, 40, 90, 60), 60, 12):
         x, y = spot
         assert 0 <= x <= 140 and 0 <= y <= 88
         assert not used[y : y + 12, x : x + 60].any()
@@ -84,9 +85,9 @@ def test_names_do_not_overlap_and_start_above_the_box():
 def test_names_do_not_hide_small_instances():
     used, small = np.zeros((2, 100, 200), bool)
     small[:40] = True  # all that is above the box
-    assert visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12) == (20, 60)
+    assert free_spot(used, small, (20, 40, 90, 60), 60, 12) == (20, 60)
     small[:] = True
-    assert visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12) is None
+    assert free_spot(used, small, (20, 40, 90, 60), 60, 12) is None
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from golden.heads import load_head
 from golden.operations import nchw
 from golden.recipe import Case
 
-from tfmask.config import BoundaryConfig
+from tfmask.config import BoundaryPreservingHeadConfig
 from tfmask.configs import lineages
 from tfmask.heads.boundary_preserving_head import BoundaryPreservingMaskHead
 from tfmask.losses.boundary import boundary_sum, boundary_targets
+from tfmask.models.mask_branch import BoundarySupervision
 
 # Centre and radii (x, y, x, y) of the ground truth of the three rois, in cells of 28.
 _ELLIPSES = ((14, 14, 9, 6), (10, 16, 12, 11), (14, 14, 20, 20))
@@ -18,7 +19,7 @@ _ELLIPSES = ((14, 14, 9, 6), (10, 16, 12, 11), (14, 14, 20, 20))
 
 def bmask_head(case: Case) -> list[Row]:
     settings = lineages.detectron2().model
-    settings.mask.head = "boundary_preserving"
+    settings.mask.head = BoundaryPreservingHeadConfig()
     head = BoundaryPreservingMaskHead(80, name="mask_head")
     features = {
         "mask": case.normal("bmask/mask_features", (3, 256, 14, 14)),
@@ -30,7 +31,7 @@ def bmask_head(case: Case) -> list[Row]:
     logits, expected = head(features), case.expected
     masks = tf.constant(np.stack([_ellipse(*e) for e in _ELLIPSES]))
     chosen = logits["boundary"][..., 3]  # the program's class 3, counted from 0
-    loss = boundary_sum(chosen, masks, BoundaryConfig()) / 3
+    loss = boundary_sum(chosen, masks, BoundarySupervision()) / 3
     targets = boundary_targets(masks).numpy().astype(bool)
     wanted = np.unpackbits(expected["boundary_targets"]).reshape(3, 28, 28)
     return [

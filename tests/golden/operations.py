@@ -69,13 +69,18 @@ def nchw(value) -> np.ndarray:
     return np.asarray(value).transpose(0, 3, 1, 2)
 
 
-def ellipse_in_frame(ellipse_box, height, width, box, resolution):
-    """The bitmap of the ellipse inscribed in a box, in the frame of a box."""
+def ellipse(ellipse_box, height, width):
+    """The bitmap of the ellipse inscribed in a box: `[height, width]` uint8."""
     x1, y1, x2, y2 = (float(v) for v in ellipse_box)
     y, x = np.mgrid[:height, :width] + 0.5
     across = (x - (x1 + x2) / 2) / ((x2 - x1) / 2)
     down = (y - (y1 + y2) / 2) / ((y2 - y1) / 2)
-    inside = (across**2 + down**2 <= 1).astype(np.uint8)
+    return (across**2 + down**2 <= 1).astype(np.uint8)
+
+
+def ellipse_in_frame(ellipse_box, height, width, box, resolution):
+    """The bitmap of the ellipse inscribed in a box, in the frame of a box."""
+    inside = ellipse(ellipse_box, height, width)
     code = coco_mask.encode(np.asfortranarray(inside))
     code["counts"] = code["counts"].decode()
     return box_frame_mask(code, height, width, box, resolution)

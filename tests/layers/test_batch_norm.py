@@ -50,6 +50,21 @@ def test_moving_statistics_take_a_tenth_of_the_batch():
     np.testing.assert_allclose(after[1], expected, rtol=1e-5)
 
 
+def test_masked_features_do_not_count_in_the_statistics():
+    layer, keras_layer = make(BatchNorm), make(keras.layers.BatchNormalization)
+    mask = tf.constant(RNG.uniform(size=X.shape[:3]) < 0.5)
+    kwargs = {"training": True, "mask": mask}
+    np.testing.assert_array_equal(layer(X, **kwargs), keras_layer(X, **kwargs))
+    for a, b in zip(layer.non_trainable_weights, keras_layer.non_trainable_weights):
+        np.testing.assert_array_equal(np.array(a), np.array(b))
+
+
+def test_synchronised_statistics_are_in_the_configuration():
+    layer = BatchNorm(momentum=0.7, synchronized=True)
+    twin = BatchNorm.from_config(layer.get_config())
+    assert (twin.momentum, twin.synchronized) == (0.7, True)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_keeps_its_type(dtype):
     layer = make(BatchNorm, f"mixed_{dtype}")

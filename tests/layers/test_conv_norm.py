@@ -41,13 +41,26 @@ def test_bordered_input_gets_no_border(kernel, strides):
     )
 
 
+def test_bias_of_pytorch_is_within_the_bound_of_its_kernel():
+    layer = ConvNorm(512, 3, bias_initializer="torch")
+    layer.build((None, None, None, 4))
+    bound = 1 / np.sqrt(9 * 4)
+    assert 0.95 * bound < np.abs(layer.bias).max() <= bound
+    assert np.std(layer.bias) == pytest.approx(bound / np.sqrt(3), rel=0.1)
+
+
+def test_even_kernels_are_refused():
+    with pytest.raises(ValueError, match="kernel_size=4: expected an odd side"):
+        ConvNorm(8, 4)
+
+
 def test_folded_frozen_norm_equals_the_separate_one():
     layer = ConvNorm(16, norm="frozen_bn", train_affine=True)
     layer.build((None, None, None, 32))
-    for weight in layer.norm.weights:
+    for weight in layer.norm_layer.weights:
         weight.assign(RNG.uniform(0.5, 1.5, 16))
     plain = tf.nn.conv2d(X, layer.kernel, 1, "SAME")
-    np.testing.assert_allclose(layer(X), layer.norm(plain), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(layer(X), layer.norm_layer(plain), rtol=1e-4, atol=1e-4)
 
 
 def test_frozen_norm_trains_its_scale_only_when_asked():

@@ -122,7 +122,7 @@ def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "best.json",
-        "best.weights.h5",
+        "best.tfmask.h5",
         "checkpoints",
         "classes.json",
         "config.json",
@@ -140,7 +140,7 @@ def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
     classes = len(categories["categories"])
     assert written["model"]["num_classes"] == classes
     file = load.read_weights(tmp_path)
-    assert file.path.endswith("best.weights.h5")
+    assert file.path.endswith("best.tfmask.h5")
     assert file.class_map.num_classes == classes
     (events,) = (tmp_path / "tensorboard").iterdir()
     assert b"val/image_0" in events.read_bytes()

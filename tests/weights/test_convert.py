@@ -29,9 +29,9 @@ def small_config(num_classes=0) -> Config:
     model = config.model
     model.num_classes = num_classes
     model.backbone.depth, model.backbone.width = 10, 16
-    model.neck.channels = model.rpn.channels = model.mask.channels = 32
-    model.box.fc_units = 64
-    model.mask.conv_layers = 1
+    model.neck.channels = model.rpn.channels = model.mask.head.channels = 32
+    model.boxes.head.fc_units = 64
+    model.mask.head.conv_layers = 1
     return config
 
 
@@ -55,7 +55,7 @@ def published(tmp_path_factory):
     for path in values:
         if path.endswith("moving_variance"):
             values[path] = 0.5 + np.abs(values[path])
-    arrays = importer.export("detectron2", values, model.settings)
+    arrays = importer.export("detectron2", values, small_config(80).model)
     path = tmp_path_factory.mktemp("published") / "model_final.pkl"
     path.write_bytes(pickle.dumps({"model": arrays}))
     trunk = path.with_name("trunk.pkl")
@@ -72,7 +72,7 @@ def test_a_converted_file_holds_the_model_its_classes_and_its_config(
     published, tmp_path
 ):
     path, _, values = published
-    out, lines = str(tmp_path / "new" / "r10.weights.h5"), []
+    out, lines = str(tmp_path / "new" / "r10.tfmask.h5"), []
     report = convert.convert(path, "detectron2", small_config(), out, lines.append)
     assert not (report.missing or report.skipped or report.reset)
     file = read_weights(out)
@@ -94,7 +94,7 @@ def test_a_converted_file_holds_the_model_its_classes_and_its_config(
 def test_converted_weights_of_other_classes_are_an_error_that_shows_both(
     published, tmp_path
 ):
-    out = str(tmp_path / "r10.weights.h5")
+    out = str(tmp_path / "r10.tfmask.h5")
     convert.convert(published[0], "detectron2", small_config(), out, lambda line: None)
     others = ClassMap(tuple(range(80)), tuple(f"thing {i}" for i in range(80)))
     with pytest.raises(ClassMapError, match="person.*thing 0"):
@@ -105,7 +105,7 @@ def test_a_converted_trunk_holds_the_trunk_alone_and_starts_a_model(
     published, tmp_path
 ):
     _, trunk, values = published
-    out, lines = str(tmp_path / "trunk.weights.h5"), []
+    out, lines = str(tmp_path / "trunk.tfmask.h5"), []
     report = convert.convert(trunk, "detectron2", small_config(), out, lines.append)
     assert {path.split("/")[0] for path in report.missing} == {
         "neck",
@@ -143,21 +143,20 @@ def test_a_file_that_does_not_fit_leaves_the_model_as_it_was(published, tmp_path
     arrays["roi_heads.mask_head.deconv.weight"] = np.zeros((7, 7, 2, 2), np.float32)
     path = tmp_path / "bad.pkl"
     path.write_bytes(pickle.dumps({"model": arrays}))
-    model = build_model(small_config(80).model)
+    settings = small_config(80).model
+    model = build_model(settings)
     before = values_of(model)
     with pytest.raises(WeightsError, match=r"deconv.weight has shape \[7, 7, 2, 2\]"):
-        convert.load_into(model, f"detectron2:{path}", lambda line: None)
+        convert.load_into(model, settings, f"detectron2:{path}", lambda line: None)
     for name, value in values_of(model).items():
         np.testing.assert_array_equal(value, before[name])
 
 
 def test_names_that_are_no_weight_file_are_explained(published, tmp_path):
-    with pytest.raises(WeightsError, match="ends in .weights.h5"):
+    with pytest.raises(WeightsError, match="ends in .tfmask.h5"):
         convert.convert(published[0], "detectron2", small_config(), "x.h5")
     with pytest.raises(WeightsError, match="no such weight format; known"):
-        convert.convert(published[0], "darknet", small_config(), "x.weights.h5")
-    assert convert.is_foreign("detectron2:/a.pkl")
-    assert not convert.is_foreign("/runs/a") and not convert.is_foreign("a.weights.h5")
+        convert.convert(published[0], "darknet", small_config(), "x.tfmask.h5")
 
 
 def write_one_class_dataset(folder):
@@ -272,5 +271,5 @@ def test_weights_in_memory_are_loaded_like_a_file(published):
     settings = small_config(80).model
     model = build_model(settings)
     arrays = importer.export("detectron2", values, settings)
-    report = convert.load_arrays(model, "detectron2", Source(arrays, {}))
+    report = convert.load_arrays(model, settings, "detectron2", Source(arrays, {}))
     assert report.class_map == coco() and len(report.loaded) == len(values)

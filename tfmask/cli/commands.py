@@ -12,9 +12,9 @@ from tfmask.config import (
     Config,
     describe,
     format_tables,
-    load_config,
     recipe_names,
-    table_rows,
+    recipe_summary,
+    tables_as_data,
 )
 from tfmask.errors import ConfigError
 from tfmask.files import write_atomically
@@ -79,7 +79,7 @@ def _dry_run(options, config: Config) -> int:
 
 
 def evaluate(options) -> int:
-    """Evaluate weights on data.val and print the COCO figures."""
+    """Evaluate weights on data.val and print the figures."""
     config = read_config(options.config, options.overrides)
     if not config.data.val:
         raise ConfigError(
@@ -87,39 +87,28 @@ def evaluate(options) -> int:
             "annotations.json and images/ in it"
         )
     start_tensorflow()
-    from tfmask.data.coco.reader import load_dataset
-    from tfmask.evaluation import coco_metrics
+    from tfmask.data.readers import load_dataset
+    from tfmask.evaluation.metrics import find_metric
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
 
     dataset = load_dataset(
-        config.data.val,
-        config.data.val_images,
-        strict=config.data.strict,
-        exif=config.data.exif,
-        log=_say,
+        config.data.val, config.data.val_images, config.data, log=_say
     )
+    metric = find_metric(config.evaluation, dataset)
     model = load_model(config, options.load, dataset.class_map)
-    results = Predictor(model, config.data, dataset.class_map).run_dataset(
-        dataset, config.evaluation.batch_size, _progress
+    results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
+        dataset, config.evaluation.batch_size, _progress, _say
     )
     if options.results:
         write_results(options.results, results)
         _say(f"{len(results)} results -> {options.results}")
-    settings = config.evaluation
-    metrics = coco_metrics.evaluate(
-        dataset,
-        results,
-        max_dets=settings.max_dets,
-        boundary=settings.boundary,
-        boundary_dilation=settings.boundary_dilation,
-        crowded_iou=settings.crowded_iou,
-    )
+    figures = metric.compute(judged, results, config.evaluation)
     if options.metrics:
-        text = json.dumps(metrics.to_json(), indent=2) + "\n"
+        text = json.dumps(metric.to_json(figures), indent=2) + "\n"
         write_atomically(options.metrics, text)
         _say(f"figures -> {options.metrics}")
-    print(coco_metrics.format_table(metrics))
+    _say(metric.format(figures))
     return 0
 
 
@@ -129,9 +118,9 @@ def predict(options) -> int:
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
-    from tfmask.weights.load import read_weights
+    from tfmask.weights.load import read_class_map
 
-    class_map = read_weights(options.load).class_map or _numbered(config)
+    class_map = read_class_map(options.load) or _numbered(config)
     model = load_model(config, options.load, class_map)
     boundaries = options.show == "boundary"
     if boundaries and "boundary" not in model.mask_branch.terms:
@@ -150,17 +139,22 @@ def predict(options) -> int:
 
 def validate(options) -> int:
     """List all that is wrong with an annotation file, by image and annotation."""
+    from tfmask.config import DataConfig
     from tfmask.data.problems import ERROR
-    from tfmask.data.validate import check_annotations
+    from tfmask.data.validate import validate_dataset
 
-    problems = check_annotations(options.annotations, options.images, options.exif)
+    problems, unusable = validate_dataset(
+        options.annotations, options.images, DataConfig(exif=options.exif)
+    )
     for problem in problems:
         print(problem)
     errors = sum(problem.severity == ERROR for problem in problems)
-    print(
-        f"{options.annotations}: {errors} errors (left out in training), "
-        f"{len(problems) - errors} warnings"
-    )
+    counts = f"{errors} errors, {len(problems) - errors} warnings"
+    if unusable:
+        print(f"{options.annotations}: {counts}; cannot be trained on: {unusable}")
+        return 1
+    left_out = " (left out in training)" if errors else ""
+    print(f"{options.annotations}: {counts}{left_out}")
     return 1 if options.strict and errors else 0
 
 
@@ -182,34 +176,18 @@ def demo(options) -> int:
 
 
 def recipes(options) -> int:
-    """List the recipes with a figure that was published for them."""
+    """List the recipes, each with a line that says what it is."""
     names = recipe_names()
     width = max(map(len, names))
     for name in names:
-        config = load_config(name)
-        said = "-"
-        if config.published:
-            row = config.published[0]
-            figures = [f"{k} {v:g}" for k, v in row.metrics.items() if k.endswith("AP")]
-            said = f"{row.paper}, {row.table}: {', '.join(figures)}"
-        if config.waits_for:
-            said += f" (waits for {config.waits_for})"
-        print(f"{name:<{width}}  {said}")
+        print(f"{name:<{width}}  {recipe_summary(name)}")
     return 0
 
 
 def tables(options) -> int:
     """Print the tables of the papers with the recipe of each row."""
     if options.json:
-        rows = [
-            {
-                "recipe": row.recipe,
-                **dataclasses.asdict(row.published),
-                "waits_for": row.waits_for,
-            }
-            for row in table_rows(options.paper)
-        ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(tables_as_data(options.paper), indent=2))
     else:
         print(format_tables(options.paper))
     return 0
@@ -230,12 +208,12 @@ def _progress(done: int, total: int) -> None:
 
 
 def _classes_of(config: Config, which: str) -> ClassMap:
-    from tfmask.data.coco.reader import load_dataset
+    from tfmask.data.readers import load_dataset
 
     return load_dataset(
         getattr(config.data, which),
         getattr(config.data, f"{which}_images"),
-        exif=config.data.exif,
+        config.data,
         log=_say,
     ).class_map
 

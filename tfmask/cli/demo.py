@@ -184,8 +184,8 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     start_tensorflow()
     from tfmask.cli.model import load_model
     from tfmask.cli.settings import read_config
-    from tfmask.data.coco.reader import load_dataset
     from tfmask.data.images.read import read_image
+    from tfmask.data.readers import load_dataset
     from tfmask.evaluation import visualize
     from tfmask.evaluation.predictor import Predictor
 
@@ -207,7 +207,7 @@ def _print_summary(folder: Path, mask_ap: float, seconds: float) -> None:
     _title(f"Done in {seconds / 60:.1f} minutes: validation mask AP {mask_ap:.3f}")
     for name, what in (
         ("data/train, data/val", "images and annotations.json"),
-        ("run/best.weights.h5", "the weights with the highest mask AP"),
+        ("run/best.tfmask.h5", "the weights with the highest mask AP"),
         ("run/checkpoints", "what --resume goes on from"),
         ("run/config.json", "every setting of the run"),
         ("run/metrics.jsonl", "losses and figures over time"),

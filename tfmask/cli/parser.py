@@ -71,7 +71,7 @@ def _load_argument(parser) -> None:
         "--load",
         required=True,
         metavar="PATH",
-        help="a run folder (its best weights), a checkpoint, or a .weights.h5 file",
+        help="a run folder (its best weights), a checkpoint, or a weight file",
     )
 
 
@@ -180,7 +180,7 @@ def _convert(subparsers) -> None:
         "--config", required=True, metavar="CONFIG", help="recipe of the model"
     )
     parser.add_argument(
-        "--out", required=True, metavar="FILE", help="the .weights.h5 file to write"
+        "--out", required=True, metavar="FILE", help="the .tfmask.h5 file to write"
     )
 
 

@@ -34,11 +34,7 @@ def _from_json(name: str) -> Config:
         raise ConfigError(f"{name}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise ConfigError(f"{name}: is not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{name}: expected the config.json of a run, an object")
     try:
         return from_dict(value)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{name}: is not the config.json of a run ({error})"
-        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error

@@ -52,6 +52,7 @@ from tfmask.config.recipes import (
 )
 from tfmask.config.schema import Config, ModelConfig
 from tfmask.config.settings import SOME, PartConfig, Range, setting
+from tfmask.config.tables import format_tables, tables_as_data
 from tfmask.config.text import apply_overrides, describe
 from tfmask.config.train import LossWeightConfig, LossWeightPoint, TrainConfig
 from tfmask.errors import ConfigError
@@ -103,6 +104,7 @@ __all__ = [
     "apply_overrides",
     "cascade_stages",
     "describe",
+    "format_tables",
     "from_dict",
     "get",
     "load_config",
@@ -110,6 +112,7 @@ __all__ = [
     "recipe_summary",
     "recipes_folder",
     "setting",
+    "tables_as_data",
     "to_dict",
     "validate",
 ]

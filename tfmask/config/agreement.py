@@ -7,6 +7,7 @@ from tfmask.config.masks import (
     EncoderDecoderHeadConfig,
     MaskConfig,
 )
+from tfmask.config.necks import IEFPNConfig
 from tfmask.config.optimizers import check_optimizer
 from tfmask.config.schema import Config, ModelConfig
 from tfmask.config.train import TrainConfig
@@ -62,13 +63,45 @@ def _check_groups(path: str, part, channels: int | None) -> None:
 def _check_pyramid(model: ModelConfig) -> None:
     """The neck, and the anchors of its levels."""
     _check_groups("model.neck", model.neck, getattr(model.neck, "channels", None))
-    levels = getattr(model.neck, "num_levels", None)
-    sizes = model.anchors.sizes
-    if levels and len(sizes) != levels:
+    _check_levels(model.neck)
+    outputs = getattr(model.neck, "outputs", None)
+    if outputs is None:
+        return
+    sizes, mask = model.anchors.sizes, model.mask
+    if len(sizes) != len(outputs):
         raise ConfigError(
-            f"model.anchors.sizes={_items(sizes)}: expected {levels} sizes, one for "
-            "each level of model.neck"
+            f"model.anchors.sizes={_items(sizes)}: expected {len(outputs)} sizes, one "
+            "for each level of model.neck"
         )
+    if mask.context.filters and mask.context.level not in outputs:
+        raise ConfigError(
+            f"model.mask.context.level={mask.context.level}: expected a level of "
+            f"model.neck, one of {', '.join(outputs)}"
+        )
+    wrong = set(getattr(mask.head, "boundary_levels", ())) - set(outputs[:-1])
+    if wrong:
+        raise ConfigError(
+            f"model.mask.head.boundary_levels={','.join(mask.head.boundary_levels)}: "
+            "expected levels of model.neck that rois are pooled from, some of "
+            + ", ".join(outputs[:-1])
+        )
+
+
+def _check_levels(neck) -> None:
+    """Settings of the neck itself."""
+    levels = getattr(neck, "levels", ())
+    numbers = [int(level[1:]) for level in levels if level[1:].isdecimal()]
+    if numbers and numbers != list(range(numbers[0], numbers[0] + len(levels))):
+        raise ConfigError(
+            f"model.neck.levels={','.join(levels)}: expected consecutive levels, fine "
+            "to coarse"
+        )
+    if isinstance(neck, IEFPNConfig):
+        if neck.fuse_convolved and not neck.convolve_before_fusion:
+            raise ConfigError(
+                "model.neck.fuse_convolved=True with convolve_before_fusion=False: "
+                "expected the convolution whose result is fused"
+            )
 
 
 def _check_proposals(model: ModelConfig) -> None:

@@ -5,8 +5,8 @@ from typing import Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
-DataFormat = Literal["auto", "coco", "lvis", "cityscapes", "tfrecord"]
-MetricName = Literal["auto", "coco", "lvis", "cityscapes"]
+DataFormat = Literal["auto", "coco"]
+MetricName = Literal["auto", "coco"]
 
 
 @dataclass(kw_only=True)

@@ -25,7 +25,7 @@ class ModelConfig:
 
     lineage: str = "detectron2"  # the code base whose choices the defaults are
     num_classes: int = setting(0, at_least=0)  # 0: from the training annotations
-    # Start from: .weights.h5, a run folder, or FORMAT:PATH.
+    # Start from: .tfmask.h5, a run folder, or FORMAT:PATH.
     weights: str = setting("", path=True)
     channel_order: Literal["rgb", "bgr"] = "rgb"  # what the first convolution sees
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # R, G, B

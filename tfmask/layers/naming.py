@@ -1,4 +1,4 @@
-"""Names of a model's weights, the same on every Keras version."""
+"""Names of a model's layers and weights, the same on every Keras version."""
 
 import keras
 
@@ -8,7 +8,8 @@ def named_weights(layer: keras.layers.Layer) -> dict:
 
     Paths are made of layer names and the weight's own name. Keras's `variable.name` and
     `variable.path` differ between versions; this does not. Layers that only arrange
-    other layers (`Part.names_weights`) are not in the paths.
+    other layers (`Part.names_weights`) are not in the paths. A layer that several parts
+    share is named once, by the first of them.
 
     Returns:
       An ordered dict of path to variable, without the name of `layer` itself.
@@ -16,20 +17,42 @@ def named_weights(layer: keras.layers.Layer) -> dict:
     Raises:
       ValueError: two weights have the same path.
     """
-    found: dict = {}
-
-    def walk(node, prefix):
+    weights: dict = {}
+    for prefix, node in _walk(layer):
         for variable in _own_weights(node):
             path = prefix + variable.name.split("/")[-1].split(":")[0]
-            if path in found:
+            if path in weights:
                 raise ValueError(f"{path}: two weights of this name; rename a sublayer")
-            found[path] = variable
-        for child in node._flatten_layers(include_self=False, recursive=False):
-            named = getattr(child, "names_weights", True)
-            walk(child, f"{prefix}{child.name}/" if named else prefix)
+            weights[path] = variable
+    return weights
 
-    walk(layer, "")
-    return found
+
+def named_layers(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """Every layer below a layer by its path, e.g. `backbone/res2_0/conv1`.
+
+    The paths of its weights in `named_weights` start with it and a slash. Layers that
+    are not in those paths are left out, see there.
+    """
+    return {
+        prefix[:-1]: node
+        for prefix, node in _walk(layer)
+        if prefix and getattr(node, "names_weights", True)
+    }
+
+
+def _walk(layer):
+    """(prefix of the paths of its weights, layer) of a layer and all below it."""
+    seen = set()
+
+    def walk(node, prefix):
+        seen.add(id(node))
+        yield prefix, node
+        for child in node._flatten_layers(include_self=False, recursive=False):
+            if id(child) not in seen:
+                named = getattr(child, "names_weights", True)
+                yield from walk(child, f"{prefix}{child.name}/" if named else prefix)
+
+    return walk(layer, "")
 
 
 def _own_weights(layer):

@@ -89,7 +89,9 @@ def model_macs(
 
     def maps(layer):
         return {
-            name: _floats(1, *(-(-side // spec.stride) for side in sides), spec.channels)
+            name: _floats(
+                1, *(-(-side // spec.stride) for side in sides), spec.channels
+            )
             for name, spec in layer.output_spec.items()
         }
 

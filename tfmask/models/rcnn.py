@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmask.files import is_tfmask_file
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import arguments, deserialize, serialize
 from tfmask.models.box_stages import instance_targets
@@ -96,8 +97,7 @@ class GeneralizedRCNN(keras.Model):
         self.masks.build(levels)
         if self.refinement is not None:
             self.refinement.build(levels)
-            for refining, head in self.refinement.pairs(self.base):
-                refining.set_weights(head.get_weights())  # MR R-CNN sec. 3.3
+            self.refinement.start_from_base(self.base)
         self.built = True
 
     def call(self, inputs, training=False, boundaries=False):
@@ -205,6 +205,15 @@ class GeneralizedRCNN(keras.Model):
                 edges = select_class(edges, labels)
             result["boundaries"] = rois.restore(tf.sigmoid(edges))
         return result
+
+    def load_weights(self, filepath, *args, **kwargs):
+        if is_tfmask_file(filepath):
+            raise ValueError(
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file "
+                "of `save_weights`; load this one with "
+                "tfmask.weights.load.load_weights(model, path)"
+            )
+        return super().load_weights(filepath, *args, **kwargs)
 
     def get_config(self):
         own = {name: serialize(getattr(self, name)) for name in arguments(type(self))}

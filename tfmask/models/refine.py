@@ -137,6 +137,11 @@ class RefiningModule(Part):
             pairs.append((self.masks.head, base.masks.head))
         return pairs
 
+    def start_from_base(self, base: BaseModel) -> None:
+        """Gives the refining heads the weights of the base's heads (sec. 3.3)."""
+        for refining, head in self.pairs(base):
+            refining.set_weights(head.get_weights())
+
     # --- training ---------------------------------------------------------------------
 
     def train(
@@ -286,9 +291,7 @@ class RefiningModule(Part):
         shared = predicted.boxes.shape[2] == 1
         row = tf.zeros_like(labels) if shared else labels - 1
         boxes = tf.gather(predicted.boxes, row, axis=2, batch_dims=2)
-        boxes = box_ops.clip(
-            boxes, image_sizes[:, None], base.boxes.select.inclusive
-        )
+        boxes = box_ops.clip(boxes, image_sizes[:, None], base.boxes.select.inclusive)
         return boxes, labels, logits, predicted.valid
 
     def _scores(self, logits, reading: Reading):

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tfmask.errors import CheckpointError
 from tfmask.layers.naming import named_weights, raw_variable
-from tfmask.weights.load import load_weights  # noqa: F401  part of this module's API
 
 
 class Checkpoints:

@@ -1,7 +1,7 @@
 """The output folder of a run: config, classes, metrics, best weights.
 
 checkpoints/      everything needed to go on (training.checkpoints)
-best.weights.h5   the weights with the highest mask AP; best.json says which
+best.tfmask.h5    the weights with the largest `evaluation.best`; best.json says which
 config.json       the resolved configuration
 classes.json      which label is which category
 metrics.jsonl     one line for each log interval and each evaluation
@@ -57,7 +57,7 @@ class RunFolder:
         self.folder = self.output if chief else Path(tempfile.mkdtemp(prefix="tfmask-"))
         self.metrics_path = self.folder / "metrics.jsonl"
         self.results_path = self.folder / "results.json"
-        self.best_path = self.folder / "best.weights.h5"
+        self.best_path = self.folder / weight_files.BEST
 
     def open(self, resume: bool) -> list[str]:
         """Checks that the folder fits and writes config.json and classes.json.
@@ -69,7 +69,7 @@ class RunFolder:
           RunFolderError: checkpoints of another run, or a resume that cannot be exact.
         """
         has_run = bool(checkpoints.existing(self.output / "checkpoints"))
-        has_best = (self.output / "best.weights.h5").exists()
+        has_best = weight_files.best_file(self.output) is not None
         if (has_run or has_best) and not resume:
             raise RunFolderError(
                 f"train.output={self.output}: holds a trained model already; pass "
@@ -158,11 +158,12 @@ class RunFolder:
         return None
 
     def best(self) -> float:
-        """The highest mask AP so far, -1 before the first evaluation."""
+        """The largest `evaluation.best` so far; -1, as not defined, before any."""
         path = self.output / "best.json"
-        if not (path.is_file() and (self.output / "best.weights.h5").is_file()):
+        if not (path.is_file() and weight_files.best_file(self.output)):
             return -1.0
-        return float(json.loads(path.read_text())["mask/AP"])
+        figures = json.loads(path.read_text())
+        return float(figures.get(self.config.evaluation.best, -1.0))
 
     def write_results(self, results: list[dict]) -> None:
         """Writes the COCO results of an evaluation."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfmask.errors import WeightsError
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.rules import setting
 
 
 def check_stride(dialect, shapes, settings, where):
@@ -13,12 +14,30 @@ def check_stride(dialect, shapes, settings, where):
     bottlenecks = any(re.match(r"backbone/res\d_\d+/conv3/", path) for path in shapes)
     if dialect.trunk is None or not bottlenecks:
         return
-    wanted = dialect.trunk.stride_in_1x1
-    if settings.backbone.stride_in_1x1 != wanted:
+    in_1x1 = dialect.trunk.stride_in_1x1
+    if setting(settings, "backbone.stride_in_1x1", in_1x1) != in_1x1:
         raise WeightsError(
-            f"{where}: trained with the stride on the {'1x1' if wanted else '3x3'} "
+            f"{where}: trained with the stride on the {'1x1' if in_1x1 else '3x3'} "
             "convolution of each block; set "
-            f"model.backbone.stride_in_1x1={str(wanted).lower()}"
+            f"model.backbone.stride_in_1x1={str(in_1x1).lower()}"
+        )
+
+
+def check_stages(dialect, arrays, settings, where):
+    """Heads of a cascade fit no other number of box stages."""
+    heads = [
+        name
+        for name in arrays
+        if any(
+            (rule.path_of(name) or "").startswith("box_head") for rule in dialect.rules
+        )
+    ]
+    stages = len(setting(settings, "boxes.stages", ()))
+    if dialect.box_stages and heads and dialect.box_stages != stages:
+        raise WeightsError(
+            f"{where}: weights of another architecture: {heads[0]} is of a model with "
+            f"{dialect.box_stages} box stage(s), this one has {stages}; use the recipe "
+            "of the model that the weights belong to"
         )
 
 
@@ -49,8 +68,7 @@ def check_complete(values, absent, where, settings):
         raise WeightsError(
             f"{where}: weights of another architecture: {example} is not in it "
             f"({len(lost or absent)} are missing); use the recipe of the model that "
-            f"the weights belong to (this one: ResNet-{settings.backbone.depth}, norm "
-            f"{settings.backbone.norm})"
+            f"the weights belong to (this one has {_described(settings.backbone)})"
         )
 
 
@@ -59,6 +77,8 @@ def check_leftovers(dialect, skipped, shapes, values, where):
     parts = {path.split("/")[0] for path in values}
     foreign = {}
     for name in skipped:
+        if dialect.ignores(name):
+            continue
         for rule in dialect.rules:
             path = rule.path_of(name)
             if path and path not in shapes and path.split("/")[0] in parts:
@@ -73,46 +93,60 @@ def check_leftovers(dialect, skipped, shapes, values, where):
         )
 
 
-def notes(
-    module, source, dialect, settings, constants, has_heads, skipped
-) -> list[str]:
-    """What was turned on the way, and where the model differs from the original."""
-    found = []
+def notes(source, dialect, settings, original, constants, skipped) -> list[str]:
+    """What was turned on the way, and where the model differs from the original.
+
+    Args:
+      source: the file.
+      dialect: whose names it has.
+      settings: the model's.
+      original: path of a setting -> its value in the original.
+      constants: number of weights that the file does not hold.
+      skipped: names of arrays that have no place.
+    """
+    sentences = []
     unknown = [
         name
         for name in skipped
-        if not re.fullmatch(dialect.ignored, name)
+        if not dialect.ignores(name)
         and not any(rule.path_of(name) for rule in dialect.rules)
     ]
     if unknown:
         more = ", ..." if len(unknown) > 5 else ""
-        found.append(
+        sentences.append(
             f"{len(unknown)} of the skipped arrays are no part of this architecture: "
             f"{', '.join(unknown[:5])}{more}"
         )
     if constants:
-        found.append(
+        sentences.append(
             f"{constants} statistics are not in the file, which has them in scale and "
             "offset: 0 and 1"
         )
     trunk = dialect.trunk
     if trunk and trunk.channel_order != settings.channel_order:
-        found.append(
+        sentences.append(
             f"first convolution turned from {trunk.channel_order} to "
             f"{settings.channel_order}"
         )
     if trunk and not np.allclose(trunk.pixel_std, settings.pixel_std):
-        found.append(
+        sentences.append(
             f"first convolution scaled from pixel_std {trunk.pixel_std} to "
             f"{settings.pixel_std}"
         )
-    for path, original in getattr(module, "ORIGINAL", {}).items() if has_heads else ():
-        value = settings
-        for name in path.split("."):
-            value = getattr(value, name)
-        if value != original:
-            found.append(f"model.{path}={value}, trained with {original}")
+    for path, value in original.items():
+        chosen = setting(settings, path, value)
+        if chosen != value:
+            sentences.append(f"model.{path}={chosen}, trained with {value}")
     if source.extras:
         listed = ", ".join(f"{k} ({v})" for k, v in list(source.extras.items())[:12])
-        found.append(f"not weights, left out: {listed}")
-    return found
+        sentences.append(f"not weights, left out: {listed}")
+    return sentences
+
+
+def _described(backbone) -> str:
+    """A backbone in a few words, by what its settings have."""
+    kind = getattr(backbone, "tag", "") or type(backbone).__name__
+    known = ("depth", "width", "groups", "deformable", "norm")
+    return ", ".join(
+        [kind] + [f"{k} {getattr(backbone, k)}" for k in known if hasattr(backbone, k)]
+    )

@@ -1,33 +1,24 @@
-"""Loading public weights into a model, and writing them as a `.weights.h5`."""
+"""Loading public weights into a model, and writing them as a file of tfmask."""
 
 import copy
 import os
 
 from tfmask.config import Config, ModelConfig, to_dict
 from tfmask.errors import WeightsError
-from tfmask.layers.naming import named_weights
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
 from tfmask.weights import files as weight_files
 from tfmask.weights import importer
 from tfmask.weights.classes import describe
-from tfmask.weights.load import (
-    describe_start,
-    load_weights,
-    read_weights,
-    start_refining_heads,
-)
+from tfmask.weights.load import load_weights, read_weights
+from tfmask.weights.parts import part_of, start_copies
 from tfmask.weights.readers.torch_file import Source
-from tfmask.weights.report import Report
-
-
-def is_foreign(spec: str) -> bool:
-    """Whether `spec` is FORMAT:PATH; otherwise it names weights of tfmask."""
-    return ":" in spec and spec.split(":", 1)[0].isidentifier()
+from tfmask.weights.report import Report, describe_copies
 
 
 def load_into(
     model,
+    settings: ModelConfig,
     spec: str,
     log=print,
     *,
@@ -38,6 +29,7 @@ def load_into(
 
     Args:
       model: a built model.
+      settings: what it was built from.
       spec: FORMAT:PATH, e.g. `detectron2:model_final_a54504.pkl`.
       log: gets the table of what was loaded, reset, missing and skipped.
       class_map: the classes the model is to know; see importer.plan_import.
@@ -46,10 +38,10 @@ def load_into(
     Raises:
       WeightsError: nothing of the model was changed.
     """
-    format_name, _, path = spec.partition(":")
+    format_name, path = importer.split_spec(spec)
     source = importer.read_source(format_name, path)
     report = load_arrays(
-        model, format_name, source, where=spec, class_map=class_map, part=part
+        model, settings, format_name, source, where=spec, class_map=class_map, part=part
     )
     log(str(report))
     return report
@@ -57,6 +49,7 @@ def load_into(
 
 def load_arrays(
     model,
+    settings: ModelConfig,
     format_name: str,
     source: Source,
     *,
@@ -64,20 +57,23 @@ def load_arrays(
     class_map: ClassMap | None = None,
     part: str = "",
 ) -> Report:
-    """`load_into` for named arrays that are in memory already."""
-    weights = _weights(model)
+    """`load_into` for named arrays that are in memory already.
+
+    Parts that start from others become copies of those, see parts.start_copies.
+    """
+    weights = weight_files.model_weights(model)
     plan = importer.plan_import(
         format_name,
         source,
         {name: tuple(w.shape) for name, w in weights.items()},
-        model.settings,
+        settings,
         where,
         class_map,
         part,
     )
     for name, value in plan.values.items():
         weights[name].assign(value)
-    return plan.report
+    return plan.report._replace(started=start_copies(model, plan.report.loaded))
 
 
 def load_initial(
@@ -86,32 +82,31 @@ def load_initial(
     """Loads what `model.weights`, or else `model.backbone.weights`, names.
 
     Layers whose outputs are classes keep their initial values where the classes differ.
-    Refining heads that the weights do not have become copies of the base heads.
+    Parts that start from others become copies of those, see parts.start_copies.
 
     Args:
       model: a built model.
-      settings: where the weights are.
+      settings: what it was built from, and where the weights are.
       log: gets the table of what was loaded.
       class_map: the classes the model is to know.
     """
     spec, part = settings.weights, ""
     if not spec:
-        spec, part = settings.backbone.weights, "backbone"
-    if spec and is_foreign(spec):
-        report = load_into(model, spec, log, class_map=class_map, part=part)
-        started = start_refining_heads(model, report.loaded)
-        if started:
-            log(describe_start(started))
-    elif spec and part:
+        spec, part = getattr(settings.backbone, "weights", ""), "backbone"
+    if not spec:
+        return
+    if importer.split_spec(spec)[0]:
+        load_into(model, settings, spec, log, class_map=class_map, part=part)
+    elif part:
         _load_part(model, spec, part, log)
-    elif spec:
+    else:
         log(str(load_weights(model, spec, class_map=class_map, reset_classes=True)))
 
 
 def convert(
     source: str, format_name: str, config: Config, out: str, log=print
 ) -> Report:
-    """Writes the weights of another program as a `.weights.h5` of tfmask.
+    """Writes the weights of another program as a file of tfmask.
 
     The file remembers the class map and the configuration. A trunk without heads gives
     a file that holds the trunk alone, for `model.backbone.weights`.
@@ -120,31 +115,31 @@ def convert(
       source: the file.
       format_name: key of importer.FORMATS.
       config: of the model; its number of classes is taken from the file unless set.
-      out: where to write, `*.weights.h5`.
+      out: where to write, `*.tfmask.h5`.
       log: gets the table.
 
     Raises:
       WeightsError: the file cannot be read or is of another architecture.
     """
-    if not out.endswith(".weights.h5"):
-        raise WeightsError(f"{out}: expected a name that ends in .weights.h5")
+    if not out.endswith(weight_files.SUFFIX):
+        raise WeightsError(f"{out}: expected a name that ends in {weight_files.SUFFIX}")
     config = copy.deepcopy(config)
-    spec = f"{format_name}:{source}"
+    where = f"{format_name}:{source}"
+    content = importer.read_source(format_name, source)
     if config.model.num_classes < 1:
-        arrays = importer.read_source(format_name, source).arrays
-        dialect = importer.choose_dialect(format_name, config.model, arrays, spec)
-        config.model.num_classes = importer.count_classes(dialect, arrays) or 1
+        count = importer.count_file_classes(format_name, config.model, content, where)
+        config.model.num_classes = count or 1
     model = build_model(config.model)
-    report = load_into(model, spec, log)
-    whole = not report.missing
-    weights = _weights(model)
-    if not whole:
+    report = load_arrays(model, config.model, format_name, content, where=where)
+    log(str(report))
+    weights = weight_files.model_weights(model)
+    if report.missing:
         weights = {path: weights[path] for path in report.loaded}
     folder = os.path.dirname(out)
     if folder:
         os.makedirs(folder, exist_ok=True)
     weight_files.write(out, weights, report.class_map, to_dict(config))
-    parts = ", ".join(dict.fromkeys(path.split("/")[0] for path in weights))
+    parts = ", ".join(dict.fromkeys(map(part_of, weights)))
     log(f"wrote {out}: {len(weights)} weights of {parts}")
     if report.class_map:
         log(f"classes: {describe(report.class_map)}")
@@ -153,25 +148,23 @@ def convert(
 
 def _load_part(model, path, part, log):
     """One part of a file of tfmask."""
-    file = read_weights(path)
-    weights = {k: v for k, v in _weights(model).items() if k.startswith(part + "/")}
+    file = read_weights(path, model)
+    weights = {
+        name: variable
+        for name, variable in weight_files.model_weights(model).items()
+        if part_of(name) == part
+    }
     for name, variable in weights.items():
-        value = file.weights.get(name)
-        if value is None or value.shape != tuple(variable.shape):
-            found = "nothing" if value is None else list(value.shape)
+        value, shape = file.weights.get(name), list(variable.shape)
+        if value is None or list(value.shape) != shape:
+            held = "nothing" if value is None else list(value.shape)
             raise WeightsError(
-                f"{path}: {name}: expected {list(variable.shape)}, found {found}; use "
-                "the recipe that the weights belong to"
+                f"{path}: {name}: expected {shape}, found {held}; use the recipe that "
+                "the weights belong to"
             )
     for name, variable in weights.items():
         variable.assign(file.weights[name])
     log(f"{path}: {len(weights)} weights of {part} loaded")
-
-
-def _weights(model) -> dict:
-    """Path -> variable without the loss weights, which are state of a training."""
-    return {
-        path: variable
-        for path, variable in named_weights(model).items()
-        if not path.startswith("loss_weights/")
-    }
+    started = start_copies(model, weights)
+    if started:
+        log(describe_copies(started))

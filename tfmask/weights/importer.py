@@ -3,7 +3,7 @@
 K is the number of classes without the background.
 """
 
-from types import ModuleType
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -17,21 +17,22 @@ from tfmask.weights.dialects import (
     detectron2,
     keras_applications,
     maskrcnn_benchmark,
+    matterport,
     tensorpack,
     torchvision,
 )
 from tfmask.weights.layouts import ClassAxis
-from tfmask.weights.readers.archive import read_npz
-from tfmask.weights.readers.torch_file import Source, read_checkpoint
+from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.report import Report
-from tfmask.weights.rules import Dialect, Rule
+from tfmask.weights.rules import Dialect, Format, Rule
 
-FORMATS: dict[str, ModuleType] = {
-    "keras_applications": keras_applications,
-    "torchvision": torchvision,
-    "detectron2": detectron2,
-    "tensorpack": tensorpack,
-    "maskrcnn_benchmark": maskrcnn_benchmark,
+FORMATS: dict[str, Format] = {
+    "keras_applications": keras_applications.FORMAT,
+    "torchvision": torchvision.FORMAT,
+    "detectron2": detectron2.FORMAT,
+    "tensorpack": tensorpack.FORMAT,
+    "maskrcnn_benchmark": maskrcnn_benchmark.FORMAT,
+    "matterport": matterport.FORMAT,
 }
 _CLASS_LOGITS = "box_head/class_logits/kernel"
 
@@ -41,6 +42,27 @@ class Plan(NamedTuple):
 
     values: dict[str, np.ndarray]  # path -> what to assign, float32
     report: Report
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """FORMAT:PATH as (format, path); a path alone has the format "".
+
+    A colon is part of a path unless the word before it is a key of FORMATS:
+    `run_14:30/best.tfmask.h5` and `C:\\weights.h5` are paths.
+
+    Raises:
+      WeightsError: a word before a colon that is no format, and nothing of that name.
+    """
+    word, colon, rest = spec.partition(":")
+    if colon and word in FORMATS:
+        return word, os.path.expanduser(rest)
+    path = os.path.expanduser(spec)
+    if colon and word.isidentifier() and len(word) > 1 and not os.path.exists(path):
+        raise WeightsError(
+            f"{spec}: there is no such file or folder, and {word} is no weight format; "
+            f"known: {', '.join(FORMATS)}"
+        )
+    return "", path
 
 
 def read_source(format_name: str, path: str) -> Source:
@@ -53,47 +75,63 @@ def read_source(format_name: str, path: str) -> Source:
         raise WeightsError(
             f"{format_name}: no such weight format; known: {', '.join(FORMATS)}"
         )
-    if format_name == "keras_applications":
-        return keras_applications.read(path)
-    if format_name == "tensorpack":
-        arrays = read_npz(path)
-        # Some dumps keep TensorFlow's output number.
-        return Source({k.removesuffix(":0"): v for k, v in arrays.items()}, {})
-    return read_checkpoint(path)
+    return FORMATS[format_name].read(path)
 
 
 def choose_dialect(format_name: str, settings: ModelConfig, arrays, where) -> Dialect:
     """The set of names of a format that fits most arrays.
 
+    Args:
+      format_name: key of FORMATS.
+      settings: the model's.
+      arrays: those of the file, prepared as the format's rules have them.
+      where: name of the file, for messages.
+
     Raises:
-      WeightsError: none fits any.
+      WeightsError: none fits any, or another format fits more of them.
     """
     count, dialect = _best(format_name, settings, arrays)
-    if count < len(arrays) / 4:
-        others = {name: _best(name, settings, arrays)[0] for name in FORMATS}
-        rival = max(others, key=others.get)
-        if count < others[rival] / 2 or not count:
-            guess = f"; it looks like {rival}" if others[rival] else ""
-            raise WeightsError(
-                f"{where}: {count} of its {len(arrays)} arrays have names of "
-                f"{format_name}, e.g. {next(iter(arrays))}{guess}"
-            )
+    strange = [n for n in _unknown(dialect, arrays) if not dialect.ignores(n)]
+    if not strange:
+        return dialect
+    rivals = {
+        name: _best(name, settings, arrays)[0]
+        for name in FORMATS
+        if name != format_name
+    }
+    rival = max(rivals, key=rivals.get)
+    if rivals[rival] > count or not count:
+        guess = f"; it looks like {rival}:PATH" if rivals[rival] else ""
+        raise WeightsError(
+            f"{where}: {count} of its {len(arrays)} arrays have names of "
+            f"{format_name}, but not {strange[0]}{guess}"
+        )
     return dialect
 
 
 def _best(format_name, settings, arrays) -> tuple[int, Dialect]:
     """How many arrays the best set of names knows, and that set."""
-    options = FORMATS[format_name].dialects(settings)
-    counted = [(_count_known(dialect, arrays), dialect) for dialect in options]
+    counted = [
+        (len(arrays) - len(_unknown(dialect, arrays)), dialect)
+        for dialect in FORMATS[format_name].dialects(settings)
+    ]
     return max(counted, key=lambda pair: pair[0])
 
 
-def _count_known(dialect, arrays):
-    return sum(any(r.path_of(name) for r in dialect.rules) for name in arrays)
+def _unknown(dialect, arrays) -> list[str]:
+    return [name for name in arrays if not any(r.path_of(name) for r in dialect.rules)]
 
 
-def count_classes(dialect: Dialect, arrays) -> int:
+def count_file_classes(
+    format_name: str, settings: ModelConfig, source: Source, where: str
+) -> int:
     """K of a detector's file, 0 for a trunk."""
+    arrays = FORMATS[format_name].prepare(source.arrays)
+    dialect = choose_dialect(format_name, settings, arrays, where)
+    return _count_classes(dialect, arrays)
+
+
+def _count_classes(dialect: Dialect, arrays) -> int:
     rule, name = find_rule(dialect, _CLASS_LOGITS)
     if rule is None or name not in arrays or arrays[name].ndim != 2:
         return 0
@@ -133,14 +171,14 @@ def plan_import(
     Raises:
       WeightsError: the file is of another architecture.
     """
-    module = FORMATS[format_name]
-    prepare = getattr(module, "fold_biases", dict)
-    arrays = prepare(source.arrays)
+    arrays = FORMATS[format_name].prepare(source.arrays)
     dialect = choose_dialect(format_name, settings, arrays, where)
     shapes = {p: s for p, s in shapes.items() if not part or p.startswith(part + "/")}
     checks.check_stride(dialect, shapes, settings, where)
+    if not part:
+        checks.check_stages(dialect, arrays, settings, where)
     rules = {path: find_rule(dialect, path) for path in shapes}
-    trained_for = published_map(count_classes(dialect, arrays))
+    trained_for = published_map(_count_classes(dialect, arrays))
     keep_classes = checks.check_classes(
         rules, arrays, settings, where
     ) and same_classes(_selected(trained_for, settings), class_map)
@@ -164,22 +202,23 @@ def plan_import(
     skipped = {k: v.shape for k, v in arrays.items() if k not in used}
     checks.check_leftovers(dialect, skipped, shapes, values, where)
     has_heads = _CLASS_LOGITS in values
+    notes = checks.notes(
+        source,
+        dialect,
+        settings,
+        FORMATS[format_name].original if has_heads or reset else {},
+        constants,
+        skipped,
+    )
+    notes += FORMATS[format_name].caveats
     report = Report(
         source=where,
-        dialect=dialect.name,
+        layout=dialect.name,
         loaded={path: value.shape for path, value in values.items()},
         reset=reset,
         missing=missing,
         skipped=skipped,
-        notes=checks.notes(
-            module,
-            source,
-            dialect,
-            settings,
-            constants,
-            has_heads or bool(reset),
-            skipped,
-        ),
+        notes=tuple(notes),
         class_map=_selected(trained_for, settings) if has_heads else None,
     )
     return Plan(values, report)
@@ -196,18 +235,16 @@ def export(
       settings: the model's.
       like: names of a file whose dialect is wanted; by default the format's first.
     """
-    module = FORMATS[format_name]
+    dialect = FORMATS[format_name].dialects(settings)[0]
     if like:
         _, dialect = _best(format_name, settings, like)
-    else:
-        dialect = module.dialects(settings)[0]
     exported = {}
     for path, value in values.items():
         rule, name = find_rule(dialect, path)
         if name:
             stored = rule.layout.store(np.asarray(value))
             exported[name] = np.ascontiguousarray(stored, np.float32)
-    return getattr(module, "add_biases", dict)(exported)
+    return FORMATS[format_name].restore(exported)
 
 
 def _selected(trained_for, settings) -> ClassMap | None:

@@ -157,3 +157,80 @@ class Shift:
 
     def store(self, value):
         return (value.astype(np.float64) - self.amount) if self.amount else value
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A convolution over a whole roi feature that is a dense layer for us.
+
+    Args:
+      side: cells per side of the kernel, and of the feature.
+    """
+
+    side: int = 1
+
+    def load(self, value):
+        return value.reshape(-1, value.shape[-1])  # [S, S, C, out] -> [S*S*C, out]
+
+    def store(self, value):
+        return value.reshape(self.side, self.side, -1, value.shape[-1])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A dense layer that is a 1x1 convolution for us.
+
+    Args:
+      base: layout of the dense layer.
+    """
+
+    base: Axes = SAME
+
+    def load(self, value):
+        return self.base.load(value)[None, None]  # [in, out] -> [1, 1, in, out]
+
+    def store(self, value):
+        return self.base.store(value[0, 0])
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Outputs for the anchors of a cell, which come in the opposite order.
+
+    Args:
+      group: outputs per anchor.
+      deltas: those of an anchor; see BoxOrder.
+    """
+
+    group: int = 1
+    deltas: object = SAME
+
+    def load(self, value):
+        return self.deltas.load(self._reversed(value))
+
+    def store(self, value):
+        return self._reversed(self.deltas.store(value))
+
+    def _reversed(self, value):
+        rows = value.reshape(*value.shape[:-1], -1, self.group)
+        return rows[..., ::-1, :].reshape(value.shape)
+
+
+@dataclass(frozen=True)
+class BoxOrder:
+    """Deltas that come as (dy, dx, dh, dw) where ours are (dx, dy, dw, dh).
+
+    Args:
+      scale: what their deltas are multiplied by to give ours, in their order.
+    """
+
+    scale: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+
+    def load(self, value):
+        rows = value.reshape(*value.shape[:-1], -1, 4)
+        rows = rows * np.asarray(self.scale, value.dtype)
+        return rows[..., [1, 0, 3, 2]].reshape(value.shape)
+
+    def store(self, value):
+        rows = value.reshape(*value.shape[:-1], -1, 4)[..., [1, 0, 3, 2]]
+        return (rows / np.asarray(self.scale, value.dtype)).reshape(value.shape)

@@ -11,14 +11,17 @@ another architecture adds its rules to the table of its part.
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tfmask.config import ModelConfig
 from tfmask.weights.layouts import SAME, ClassAxis, Shift, Stem
+from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER, _WORD = r"\d+", "[^/]+?"
+_CASCADE = 3  # box stages of the public cascades
 _NUMBERS = ("stage", "block", "level", "index")
 
 
@@ -82,6 +85,29 @@ def _pattern(template: str):
     return re.compile("".join(parts))
 
 
+def setting(settings, path: str, default=None):
+    """The setting at a dotted path, or `default` where the part has no such setting."""
+    for name in path.split("."):
+        settings = getattr(settings, name, None)
+    return default if settings is None else settings
+
+
+def box_head_names(stages: int) -> list[tuple[str, int]]:
+    """(our name, number from 0) of the box head of each stage."""
+    return [("box_head" + (f"_{i + 1}" if i else ""), i) for i in range(stages)]
+
+
+def box_stages(settings: ModelConfig) -> tuple[int, int]:
+    """Numbers of box stages that files have, the model's first."""
+    stages = len(settings.boxes.stages)
+    return stages, 1 if stages > 1 else _CASCADE
+
+
+def detector_name(stages: int) -> str:
+    """What a report calls a detector with so many box stages."""
+    return "detector" if stages == 1 else "cascade detector"
+
+
 class Trunk(NamedTuple):
     """What an ImageNet trunk was trained with."""
 
@@ -98,6 +124,24 @@ class Dialect(NamedTuple):
     # Names without a meaning for us: counters, buffers, the ImageNet classifier.
     ignored: str = r"(?!)"
     trunk: Trunk | None = None  # None: as the configuration says
+    box_stages: int = 0  # of the box heads that it names; 0: any number
+
+    def ignores(self, name: str) -> bool:
+        """Whether a name has no meaning for us."""
+        return re.fullmatch(self.ignored, name) is not None
+
+
+class Format(NamedTuple):
+    """Weight files of one project: how they are read, and what their names mean."""
+
+    read: Callable[[str], Source]  # the arrays of a file, as they lie there
+    dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
+    # Settings in which the originals differ from other projects, by dotted path.
+    original: dict[str, Any] = {}
+    # From the arrays of a file to those that the rules are about, and back.
+    prepare: Callable[[dict], dict] = dict
+    restore: Callable[[dict], dict] = dict
+    caveats: tuple[str, ...] = ()  # in what a model of ours is not the original
 
 
 # What PyTorch calls the four vectors of a normalisation.
@@ -121,7 +165,8 @@ def norm_rules(ours, theirs, words, settings, epsilon, names=TORCH_NORM):
       epsilon: what they add to the variance.
       names: our vector -> their name. Statistics that they do not store are 0 and 1.
     """
-    shift = epsilon - (settings.backbone.norm_epsilon if settings else epsilon)
+    ours_epsilon = setting(settings, "backbone.norm_epsilon", epsilon)
+    shift = epsilon - ours_epsilon
     rules = []
     for stat, constant in (
         ("gamma", None),
@@ -165,11 +210,13 @@ def class_layers(settings: ModelConfig, scores, deltas, masks, keep=(), of=0) ->
     Returns:
       Name of the layer -> function from a base layout to the layer's layout.
     """
-    ours_deltas = "first" if settings.box.background_row else "none"
-    ours_masks = "first" if settings.mask.background_channel else "none"
+    background_row = setting(settings, "boxes.head.background_row", False)
+    background_channel = setting(settings, "mask.head.background_channel", False)
+    ours_deltas = "first" if background_row else "none"
+    ours_masks = "first" if background_channel else "none"
 
     def delta_axis(base):
-        if settings.box.class_agnostic:
+        if setting(settings, "boxes.head.class_agnostic", False):
             return base
         return ClassAxis(base, deltas, ours_deltas, 4, keep, of)
 

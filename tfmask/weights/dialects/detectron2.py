@@ -1,29 +1,41 @@
 """Names of Detectron2: its detectors, and the ImageNet trunks that it starts from."""
 
 from tfmask.config import ModelConfig
+from tfmask.weights.dialects import iemask
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
+from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
+    box_head_names,
+    box_stages,
     class_layers,
+    detector_name,
     layer_rules,
     norm_rules,
+    setting,
     stem_layout,
 )
 
 # The residual networks that MSRA released for Caffe, as Detectron repacked them.
-MSRA = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
+_MSRA = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
+# Facebook's ResNeXt-101-32x8d for Caffe2.
+_RESNEXT = Trunk("bgr", (58.395, 57.12, 57.375), stride_in_1x1=False)
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": False,
     "anchors.rounding": "none",
     "rpn.min_size": 0.0,
     "pool.aligned": True,
     "pool.sampling_ratio": 0,
-    "box.background_row": False,
-    "mask.background_channel": False,
+    "neck.global_fusion": "concat",
+    "neck.convolve_p2": False,
+    "neck.convolve_before_fusion": False,
+    "boxes.head.background_row": False,
+    "mask.head.background_channel": False,
 }
 # Of BMask R-CNN's mask head, with the names of its release.
 _BOUNDARY_LAYERS = (
@@ -49,6 +61,11 @@ def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
     )
 
 
+def caffe2_trunk(settings: ModelConfig) -> Trunk:
+    """What the trunks under Caffe2's names were trained with."""
+    return _RESNEXT if setting(settings, "backbone.groups", 1) > 1 else _MSRA
+
+
 def caffe2_backbone(settings: ModelConfig, epsilon: float = 1e-5) -> tuple[Rule, ...]:
     """ResNet under Caffe2's names, with the statistics folded into scale and offset."""
     branches = {
@@ -59,13 +76,14 @@ def caffe2_backbone(settings: ModelConfig, epsilon: float = 1e-5) -> tuple[Rule,
     }
     block, theirs = "backbone/res{stage}_{block}/{conv}", "res{stage}_{block}_{conv}_"
     # Networks with group normalisation come from another training, under this name.
-    norm = "gn" if settings.backbone.norm == "gn" else "bn"
+    norm = "gn" if setting(settings, "backbone.norm") == "gn" else "bn"
     stem = "conv1_gn" if norm == "gn" else "res_conv1_bn"
     words = {"conv": branches}
     stats = {"gamma": "s", "beta": "b"}
+    trunk = caffe2_trunk(settings)
     return (
         Rule(
-            "backbone/stem/kernel", "conv1_w", stem_layout(TORCH_CONV, settings, MSRA)
+            "backbone/stem/kernel", "conv1_w", stem_layout(TORCH_CONV, settings, trunk)
         ),
         *norm_rules("backbone/stem", stem + "_{stat}", {}, settings, epsilon, stats),
         Rule(block + "/kernel", theirs + "w", TORCH_CONV, words),
@@ -82,6 +100,13 @@ def neck() -> tuple[Rule, ...]:
     )
 
 
+def necks(settings: ModelConfig) -> tuple[Rule, ...]:
+    """The model's neck first: both have lateral convolutions, under two names."""
+    plain, enhanced = neck(), iemask.neck("backbone.")
+    weighted = setting(settings, "neck.channel_enhancement", False)
+    return (*enhanced, *plain) if weighted else (*plain, *enhanced)
+
+
 def rpn_head() -> tuple[Rule, ...]:
     """Proposal head."""
     names = {
@@ -93,26 +118,37 @@ def rpn_head() -> tuple[Rule, ...]:
     return layer_rules("rpn_head/{layer}", theirs, TORCH_CONV, words={"layer": names})
 
 
-def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
-    """Box head; the background is the last class and has no box."""
-    hidden, predictor = "roi_heads.box_head.", "roi_heads.box_predictor."
-    flat = FlatRoI(settings.box.pool_size, TORCH_DENSE)
-    return (
-        *layer_rules("box_head/fc1", hidden + "fc1.{what}", flat),
-        *layer_rules("box_head/fc{index}", hidden + "fc{index}.{what}", TORCH_DENSE),
-        *layer_rules(
-            "box_head/class_logits",
-            predictor + "cls_score.{what}",
-            classes["class_logits"](TORCH_DENSE),
-            classes["class_logits"](SAME),
-        ),
-        *layer_rules(
-            "box_head/deltas",
-            predictor + "bbox_pred.{what}",
-            classes["deltas"](TORCH_DENSE),
-            classes["deltas"](SAME),
-        ),
-    )
+def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
+    """Box heads; the background is the last class and has no box.
+
+    Args:
+      settings: the model's.
+      classes: see rules.class_layers.
+      stages: 1, or the number of box stages of a cascade, whose heads are numbered.
+    """
+    flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), TORCH_DENSE)
+    rules = []
+    for ours, number in box_head_names(stages):
+        index = "" if stages == 1 else f"{number}."
+        hidden = f"roi_heads.box_head.{index}"
+        predictor = f"roi_heads.box_predictor.{index}"
+        rules += (
+            *layer_rules(f"{ours}/fc1", hidden + "fc1.{what}", flat),
+            *layer_rules(ours + "/fc{index}", hidden + "fc{index}.{what}", TORCH_DENSE),
+            *layer_rules(
+                f"{ours}/class_logits",
+                predictor + "cls_score.{what}",
+                classes["class_logits"](TORCH_DENSE),
+                classes["class_logits"](SAME),
+            ),
+            *layer_rules(
+                f"{ours}/deltas",
+                predictor + "bbox_pred.{what}",
+                classes["deltas"](TORCH_DENSE),
+                classes["deltas"](SAME),
+            ),
+        )
+    return tuple(rules)
 
 
 def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
@@ -122,7 +158,7 @@ def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
     """
     theirs = "roi_heads.mask_head."
     last = theirs
-    if settings.mask.head == "boundary_preserving":
+    if setting(settings, "mask.head.tag") == "boundary_preserving":
         last += "mask_"
     return (
         *layer_rules(
@@ -155,38 +191,28 @@ def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
     )
 
 
-def encoder_decoder_head() -> tuple[Rule, ...]:
-    """Mask head of IEMask R-CNN, beside the predictor that `mask_head` has.
-
-    Its stages are sequences, in which convolutions, normalisations and activations are
-    numbered through; those of the encoder start with the pooling.
-    """
-    rules = []
-    for stage, first in (("down", 1), ("conv", 0)):
-        ours = f"mask_head/{stage}{{index}}_{{place}}"
-        theirs = f"roi_heads.mask_head.{stage}{{index}}.{{place}}"
-        convs = {"place": {"1": str(first), "2": str(first + 3)}}
-        norms = {"place": {"1": str(first + 1), "2": str(first + 4)}}
-        rules += layer_rules(ours, theirs + ".{what}", TORCH_CONV, words=convs)
-        rules += norm_rules(ours, theirs + ".{stat}", norms, None, 1e-5)
-    return tuple(rules)
-
-
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
-    """Detector, ImageNet trunk under Detectron2's names, and under Caffe2's."""
+    """Detectors, ImageNet trunk under Detectron2's names, and under Caffe2's."""
     classes = class_layers(settings, "last", "none", "none")
-    detector = (
+    common = (
         *backbone("backbone.bottom_up.", settings),
-        *neck(),
+        *necks(settings),
         *rpn_head(),
-        *box_head(settings, classes),
         *mask_head(settings, classes),
-        *encoder_decoder_head(),
+        *iemask.mask_head("roi_heads.mask_head."),
     )
     buffers = r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*"
-    buffers += r"|.*\.num_batches_tracked"
+    buffers += rf"|.*\.num_batches_tracked|{iemask.UNUSED}"
     return (
-        Dialect("detector", detector, buffers),
+        *(
+            Dialect(
+                detector_name(stages),
+                (*common, *box_heads(settings, classes, stages)),
+                buffers,
+                box_stages=stages,
+            )
+            for stages in box_stages(settings)
+        ),
         Dialect(
             "ImageNet trunk",
             backbone("", settings),
@@ -197,6 +223,9 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             "Caffe2 trunk",
             caffe2_backbone(settings),
             r"fc1000_.*|conv1_b|pred_.*",
-            MSRA,
+            caffe2_trunk(settings),
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)

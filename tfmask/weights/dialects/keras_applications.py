@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 
 from tfmask.config import ModelConfig
@@ -9,7 +10,7 @@ from tfmask.errors import WeightsError
 from tfmask.weights.layouts import SAME
 from tfmask.weights.readers.hdf5 import read_keras_h5
 from tfmask.weights.readers.torch_file import Source
-from tfmask.weights.rules import Dialect, Rule, Trunk, norm_rules, stem_layout
+from tfmask.weights.rules import Dialect, Format, Rule, Trunk, norm_rules, stem_layout
 
 # Caffe's models: blue first, mean subtracted, no scale.
 TRUNK = Trunk("bgr", (1.0, 1.0, 1.0), stride_in_1x1=True)
@@ -33,13 +34,13 @@ def read(path: str) -> Source:
     Args:
       path: an `.h5` file, or `resnet50` or `resnet101`: keras.applications fetches the
         file once and checks its hash.
+
+    Raises:
+      WeightsError: unreadable, or it cannot be downloaded.
     """
     if path.lower() not in _MODELS:
         return Source(read_keras_h5(path), {})
-    import keras
-
-    build = getattr(keras.applications, _MODELS[path.lower()])
-    model = build(include_top=False, weights="imagenet")
+    model = _download(_MODELS[path.lower()])
     arrays = {}
     for layer in model.layers:
         names = [w.name.split("/")[-1].split(":")[0] for w in layer.weights]
@@ -48,6 +49,22 @@ def read(path: str) -> Source:
             for name, value in zip(names, layer.get_weights())
         }
     return Source(arrays, {})
+
+
+def _download(name: str) -> keras.Model:
+    build = getattr(keras.applications, name)
+    try:
+        return build(include_top=False, weights="imagenet")
+    except Exception as error:
+        # Keras raises a plain Exception for what the network answers.
+        network = isinstance(error, OSError) or isinstance(error.__context__, OSError)
+        if not network and not isinstance(error, ValueError):
+            raise
+        raise WeightsError(
+            f"keras_applications:{name.lower()}: cannot be downloaded "
+            f"({' '.join(str(error).split())[:200]}); expected a connection, or "
+            "keras_applications:PATH with a file that is here already"
+        ) from error
 
 
 def fold_biases(arrays: dict) -> dict:
@@ -73,7 +90,7 @@ def fold_biases(arrays: dict) -> dict:
     return folded
 
 
-def add_biases(arrays: dict) -> dict:
+def unfold_biases(arrays: dict) -> dict:
     """The inverse, for export: every convolution gets a bias of zero."""
     full = dict(arrays)
     for name, value in arrays.items():
@@ -117,3 +134,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         Dialect("ResNet", today, ignored, TRUNK),
         Dialect("ResNet-50 of 2016", old, ignored, TRUNK),
     )
+
+
+FORMAT = Format(read, dialects, prepare=fold_biases, restore=unfold_biases)

@@ -1,12 +1,13 @@
 """Names of maskrcnn-benchmark's detectors, Mask Scoring R-CNN among them."""
 
 from tfmask.config import ModelConfig
-from tfmask.weights.dialects.detectron2 import MSRA, caffe2_backbone
+from tfmask.weights.dialects.detectron2 import caffe2_backbone, caffe2_trunk
 from tfmask.weights.dialects.torchvision import backbone, box_head, mask_head, rpn_head
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
-from tfmask.weights.rules import Dialect, Rule, class_layers, layer_rules
+from tfmask.weights.readers.torch_file import read_checkpoint
+from tfmask.weights.rules import Dialect, Format, Rule, class_layers, layer_rules
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": True,
     "backbone.norm_epsilon": 0.0,
@@ -14,8 +15,8 @@ ORIGINAL = {
     "rpn.min_size": 0.0,
     "pool.aligned": False,
     "pool.sampling_ratio": 2,
-    "box.background_row": True,
-    "mask.background_channel": True,
+    "boxes.head.background_row": True,
+    "mask.head.background_channel": True,
 }
 
 
@@ -71,11 +72,14 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         *mask_iou_head(classes),
     )
     return (
-        Dialect("detector", rules, r"rpn\.anchor_generator\..*"),
+        Dialect("detector", rules, r"rpn\.anchor_generator\..*", box_stages=1),
         Dialect(
             "Caffe2 trunk",
             caffe2_backbone(settings, 0.0),
             r"fc1000_.*|conv1_b|pred_.*",
-            MSRA,
+            caffe2_trunk(settings),
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)

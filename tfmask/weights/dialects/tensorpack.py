@@ -6,13 +6,20 @@ layer of the box head has to be turned.
 
 from tfmask.config import ModelConfig
 from tfmask.weights.layouts import SAME, FlatRoI
+from tfmask.weights.readers.archive import read_npz
+from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
+    box_head_names,
+    box_stages,
     class_layers,
+    detector_name,
     layer_rules,
     norm_rules,
+    setting,
     stem_layout,
 )
 
@@ -27,16 +34,22 @@ _GROUPS = {"2": "0", "3": "1", "4": "2", "5": "3"}
 # The AlignPadding models; those without it pad like TensorFlow and have other weights.
 TRUNK = Trunk("bgr", (58.395, 57.12, 57.375), stride_in_1x1=False)
 
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "bgr",
     "inclusive_boxes": False,
     "anchors.rounding": "none",
     "rpn.min_size": 0.0,
     "pool.aligned": True,
     "pool.sampling_ratio": 2,
-    "box.background_row": True,
-    "mask.background_channel": False,
+    "boxes.head.background_row": True,
+    "mask.head.background_channel": False,
 }
+
+
+def read(path: str) -> Source:
+    """Arrays of a `.npz`; some dumps keep TensorFlow's output number."""
+    arrays = read_npz(path)
+    return Source({k.removesuffix(":0"): v for k, v in arrays.items()}, {})
 
 
 def backbone(settings: ModelConfig) -> tuple[Rule, ...]:
@@ -70,17 +83,29 @@ def rpn_head() -> tuple[Rule, ...]:
     )
 
 
-def box_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
-    """Box head; the background is class 0 and has a box that nothing uses."""
+def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
+    """Box heads; the background is class 0 and has a box that nothing uses.
+
+    Args:
+      settings: the model's.
+      classes: see rules.class_layers.
+      stages: 1, or the number of box stages of a cascade, whose heads are numbered.
+    """
     logits, deltas = classes["class_logits"](SAME), classes["deltas"](SAME)
-    return (
-        *_layer(
-            "box_head/fc1", "fastrcnn/fc6", FlatRoI(settings.box.pool_size, SAME), SAME
-        ),
-        *_layer("box_head/fc2", "fastrcnn/fc7"),
-        *_layer("box_head/class_logits", "fastrcnn/outputs/class", logits, logits),
-        *_layer("box_head/deltas", "fastrcnn/outputs/box", deltas, deltas),
-    )
+    flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), SAME)
+    rules = []
+    for ours, number in box_head_names(stages):
+        theirs, hidden = "fastrcnn", "fastrcnn"
+        if stages > 1:
+            theirs = f"cascade_rcnn_stage{number + 1}"
+            hidden = f"{theirs}/head"
+        rules += (
+            *_layer(f"{ours}/fc1", f"{hidden}/fc6", flat, SAME),
+            *_layer(f"{ours}/fc2", f"{hidden}/fc7"),
+            *_layer(f"{ours}/class_logits", f"{theirs}/outputs/class", logits, logits),
+            *_layer(f"{ours}/deltas", f"{theirs}/outputs/box", deltas, deltas),
+        )
+    return tuple(rules)
 
 
 def mask_head(classes) -> tuple[Rule, ...]:
@@ -99,15 +124,20 @@ def _layer(ours, theirs, kernel=SAME, bias=SAME, words=None):
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
-    """Detector, and ImageNet trunk, which has the same names without heads."""
+    """Detectors; an ImageNet trunk has the names of their trunk."""
     classes = class_layers(settings, "first", "first", "none")
-    body = backbone(settings)
-    detector = (
-        *body,
-        *neck(),
-        *rpn_head(),
-        *box_head(settings, classes),
-        *mask_head(classes),
-    )
+    common = (*backbone(settings), *neck(), *rpn_head(), *mask_head(classes))
     ignored = r"global_step|learning_rate|linear/[Wb]|.*/AccumGrad|.*/Momentum"
-    return (Dialect("detector or ImageNet trunk", detector, ignored, TRUNK),)
+    return tuple(
+        Dialect(
+            detector_name(stages),
+            (*common, *box_heads(settings, classes, stages)),
+            ignored,
+            TRUNK,
+            box_stages=stages,
+        )
+        for stages in box_stages(settings)
+    )
+
+
+FORMAT = Format(read, dialects, _ORIGINAL)

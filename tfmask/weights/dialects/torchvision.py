@@ -3,13 +3,16 @@
 from tfmask.config import ModelConfig
 from tfmask.weights.classes import coco
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
+from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
     Dialect,
+    Format,
     Rule,
     Trunk,
     class_layers,
     layer_rules,
     norm_rules,
+    setting,
     stem_layout,
 )
 
@@ -20,15 +23,15 @@ _NORMS = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3", "shortcut": "downsampl
 TRUNK = Trunk("rgb", (58.395, 57.12, 57.375), stride_in_1x1=False)
 
 # Settings in which the released detector differs from other lineages.
-ORIGINAL = {
+_ORIGINAL = {
     "channel_order": "rgb",
     "inclusive_boxes": False,
     "anchors.rounding": "integer",
     "rpn.min_size": 1e-3,
     "pool.aligned": False,
     "pool.sampling_ratio": 2,
-    "box.background_row": True,
-    "mask.background_channel": True,
+    "boxes.head.background_row": True,
+    "mask.head.background_channel": True,
 }
 
 
@@ -103,7 +106,7 @@ def rpn_head(conv: str) -> tuple[Rule, ...]:
 
 def box_head(hidden: str, predictor: str, settings, classes) -> tuple[Rule, ...]:
     """Box head; the arguments are the prefixes of hidden layers and outputs."""
-    flat = FlatRoI(settings.box.pool_size, TORCH_DENSE)
+    flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), TORCH_DENSE)
     return (
         *layer_rules("box_head/fc1", hidden + "fc6.{what}", flat),
         *layer_rules("box_head/fc2", hidden + "fc7.{what}", TORCH_DENSE),
@@ -171,8 +174,8 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
     counters = r".*\.num_batches_tracked"
     return (
-        Dialect("maskrcnn_resnet50_fpn", today, counters, TRUNK),
-        Dialect("maskrcnn_resnet50_fpn (released file)", released, counters, TRUNK),
+        Dialect("maskrcnn_resnet50_fpn", today, counters, TRUNK, 1),
+        Dialect("maskrcnn_resnet50_fpn (released file)", released, counters, TRUNK, 1),
         Dialect(
             "ImageNet ResNet",
             backbone("", settings),
@@ -180,3 +183,6 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             TRUNK,
         ),
     )
+
+
+FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)

@@ -1,6 +1,7 @@
-"""Reading weight files that Keras wrote, of any age."""
+"""Reading HDF5 files that may come from strangers: plain arrays, nothing else."""
 
 import os
+from collections.abc import Iterator
 
 import h5py
 import numpy as np
@@ -26,7 +27,10 @@ def read_keras_h5(path: str) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     try:
         with h5py.File(path, "r") as file:
-            _read_group(file, "", arrays, path)
+            for location, node in plain_arrays(file, path, skip="optimizer_weights"):
+                key = _weight_name(location, node.parent)
+                if key is not None:
+                    arrays[key] = node[()]
     except (OSError, RuntimeError, KeyError) as error:
         raise WeightsError(
             f"{path}: not a readable HDF5 file, truncated or damaged "
@@ -35,24 +39,47 @@ def read_keras_h5(path: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_group(group, prefix, arrays, path) -> None:
+def plain_arrays(
+    group: h5py.Group, where, error: type[Exception] = WeightsError, skip: str = ""
+) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every numeric data set below a group, by its path from there.
+
+    Args:
+      group: of an open file.
+      where: name of the file, for messages.
+      error: raised for what is refused.
+      skip: name of groups that are left out.
+
+    Raises:
+      error: a link (it could name any file of this machine), a data set that is no
+        plain array of numbers, or one that claims more bytes than the file has.
+    """
     for name in group:
-        inner = f"{prefix}/{name}"
-        # Soft and external links could name any file of this machine.
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise WeightsError(f"{path}: {inner} is a link; expected plain data")
+            raise error(f"{where}: {group.name}/{name} is a link; expected plain data")
         node = group[name]
         if isinstance(node, h5py.Dataset):
-            key = _weight_name(inner, group)
-            if key is not None:
-                arrays[key] = _read_array(node, inner, path)
-        elif name != "optimizer_weights":
-            _read_group(node, inner, arrays, path)
+            _check_array(node, where, error)
+            yield name, node
+        elif name != skip:
+            for inner, dataset in plain_arrays(node, where, error, skip):
+                yield f"{name}/{inner}", dataset
+
+
+def _check_array(node, where, error) -> None:
+    if node.is_virtual or node.external or node.dtype.kind not in "fiu":
+        raise error(f"{where}: {node.name} is not a plain array of numbers")
+    # Space that was never written reads as zeros of any number.
+    if node.id.get_storage_size() < node.nbytes:
+        raise error(
+            f"{where}: {node.name} claims {node.nbytes} bytes but has "
+            f"{node.id.get_storage_size()} in the file; refused"
+        )
 
 
 def _weight_name(location: str, group) -> str | None:
     """`layer/weight` of a data set, None for one that is no weight."""
-    *_, parent, name = location.split("/")
+    *_, parent, name = f"/{location}".split("/")
     if parent != "vars":
         return f"{parent}/{name.split(':')[0]}"
     layer, first = group.attrs.get("name"), group.get("0")
@@ -60,15 +87,3 @@ def _weight_name(location: str, group) -> str | None:
         return None
     kinds = _NORMALISATION if first.ndim == 1 else _CONVOLUTION
     return f"{layer}/{kinds[int(name)]}" if int(name) < len(kinds) else None
-
-
-def _read_array(node, name, path) -> np.ndarray:
-    if node.is_virtual or node.external or node.dtype.kind not in "fiu":
-        raise WeightsError(f"{path}: {name} is not a plain array of numbers")
-    # Space that was never written reads as zeros of any number.
-    if node.id.get_storage_size() < node.nbytes:
-        raise WeightsError(
-            f"{path}: {name} claims {node.nbytes} bytes but has "
-            f"{node.id.get_storage_size()} in the file; refused"
-        )
-    return node[()]

@@ -139,18 +139,18 @@ def _flatten(root, path) -> Source:
         nest = next((n for n in _NESTS if isinstance(root.get(n), dict)), None)
         if nest is None:
             break
-        extras |= {str(k): _describe(v) for k, v in root.items() if k != nest}
+        extras |= {str(k): _kind(v) for k, v in root.items() if k != nest}
         root = root[nest]
     if not isinstance(root, dict):
         raise WeightsError(
-            f"{path}: holds {_describe(root)}, expected a dict of named weights"
+            f"{path}: holds {_kind(root)}, expected a dict of named weights"
         )
     arrays = {}
     for name, value in root.items():
         if hasattr(value, "array") and isinstance(name, str):
             arrays[name] = value.array()
         else:
-            extras[str(name)] = _describe(value)
+            extras[str(name)] = _kind(value)
     if not arrays:
         raise WeightsError(f"{path}: holds no arrays; expected a dict of named weights")
     # DataParallel wraps the model in an attribute.
@@ -159,7 +159,7 @@ def _flatten(root, path) -> Source:
     return Source(arrays, extras)
 
 
-def _describe(value) -> str:
+def _kind(value) -> str:
     if isinstance(value, (str, int, float, bool)):
         return repr(value)[:40]
     return type(value).__name__.lstrip("_")

@@ -1,0 +1,107 @@
+"""The contract of necks, and the top-down pathway that they share.
+
+A neck is a Keras layer that says in `output_spec` which levels it gives, and in
+`roi_levels` from which of them rois are pooled; the proposals read all of them.
+`call` takes and returns a dict of feature maps by name.
+"""
+
+import tensorflow as tf
+
+from tfmask.layers import initializers
+from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.levels import level_numbers
+from tfmask.layers.part import Part
+from tfmask.structures import FeatureSpec
+
+
+class PyramidNeck(Part):
+    """Base of necks that give one level for each of the backbone's, and a coarser one.
+
+    A subclass has the attributes `channels`, of every output, and `levels`, names of
+    the backbone's levels, fine to coarse.
+    """
+
+    channels: int
+    levels: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The levels' numbers, 2 for `c2`.
+
+        Raises:
+          ValueError: levels out of order.
+        """
+        return tuple(level_numbers(self.levels, consecutive=True))
+
+    @property
+    def output_spec(self) -> dict[str, FeatureSpec]:
+        """Channels and stride of every level that the neck gives."""
+        numbers = self.numbers
+        return {
+            f"p{i}": FeatureSpec(self.channels, 2**i)
+            for i in (*numbers, numbers[-1] + 1)
+        }
+
+    @property
+    def roi_levels(self) -> tuple[str, ...]:
+        """Levels that rois are pooled from: all but the coarsest."""
+        return tuple(f"p{i}" for i in self.numbers)
+
+    def compute_output_shape(self, input_shape):
+        shapes = [(*input_shape[name][:3], self.channels) for name in self.levels]
+        batch, *sides, channels = shapes[-1]
+        half = [s if s is None else -(-s // 2) for s in sides]
+        return dict(zip(self.output_spec, [*shapes, (batch, *half, channels)]))
+
+    def convolution(self, name, kernel_size=3, *, initializer, **options) -> ConvNorm:
+        """A convolution to `channels`.
+
+        Args:
+          name: of the layer.
+          kernel_size: side of the kernel.
+          initializer: a word of `layers.initializers.of_convolution`.
+          **options: see ConvNorm.
+        """
+        return ConvNorm(
+            self.channels,
+            kernel_size,
+            **initializers.of_convolution(initializer),
+            **options,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def named(self, outputs) -> dict[str, tf.Tensor]:
+        """Outputs by name, with the coarsest: every second cell of the one before."""
+        return dict(zip(self.output_spec, [*outputs, outputs[-1][:, ::2, ::2]]))
+
+
+def top_down(laterals) -> list[tf.Tensor]:
+    """Adds to each level the sum of the coarser ones (FPN sec. 3).
+
+    Args:
+      laterals: `[B, H_i, W_i, C]` of each level, fine to coarse, each half as large as
+        the one before, rounded up.
+
+    Returns:
+      The same shapes.
+    """
+    sums = [laterals[-1]]
+    for lateral in reversed(laterals[:-1]):
+        height, width = tf.unstack(tf.shape(lateral)[1:3])
+        sums.insert(0, lateral + double(sums[0])[:, :height, :width])
+    return sums
+
+
+@tf.custom_gradient
+def double(x):
+    """`[B, H, W, C]` -> `[B, 2H, 2W, C]`, each cell four times."""
+    b, h, w, c = tf.unstack(tf.shape(x))
+    y = tf.broadcast_to(x[:, :, None, :, None, :], [b, h, 2, w, 2, c])
+    y = tf.reshape(y, [b, 2 * h, 2 * w, x.shape[-1]])
+
+    def gradient(upstream):
+        # The sum of each cell's four copies; many times faster than a reduction.
+        return 4.0 * tf.nn.avg_pool2d(upstream, 2, 2, "VALID")
+
+    return y, gradient
