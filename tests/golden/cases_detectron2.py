@@ -74,8 +74,6 @@ def detectron2_settings(case: Case):
         backbone = settings.backbone
         backbone.depth, backbone.groups, backbone.width_per_group = 101, 32, 8
         backbone.stride_in_1x1 = False
-        # Blue, green, red in the file of that model; ours are red, green, blue.
-        settings.pixel_std = (58.395, 57.12, 57.375)
     return settings
 
 
