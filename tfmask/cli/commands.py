@@ -90,7 +90,7 @@ def evaluate(options) -> int:
         )
     start_tensorflow()
     from tfmask.data.readers import load_dataset
-    from tfmask.evaluation.metrics import find_metric
+    from tfmask.evaluation.metrics import find_metric, limit_note
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
 
@@ -98,6 +98,9 @@ def evaluate(options) -> int:
         config.data.val, config.data.val_images, config.data, log=_say
     )
     metric = find_metric(config.evaluation, dataset)
+    note = limit_note(dataset, config.model.postprocess.max_detections)
+    if note:
+        _say(note)
     model = load_model(config, options.load, dataset.class_map)
     results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
         dataset, config.evaluation.batch_size, _progress, _say

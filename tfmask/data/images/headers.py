@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Image import DecompressionBombError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -47,8 +48,9 @@ _REFUSED = (
     (b"<", "text (XML, SVG or HTML)"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
 )
-# What Pillow's header readers raise on damaged files.
+# What Pillow's header readers raise on damaged files, and on a WebP that is huge.
 _DAMAGED = (
+    DecompressionBombError,
     OSError,
     OverflowError,
     RuntimeError,
