@@ -261,9 +261,9 @@ class EdgeModel(CentreModel):
 
     show_boundaries = False
 
-    def __call__(self, inputs, training):
+    def __call__(self, inputs, training, boundaries=False):
         outputs = super().__call__(inputs, training)
-        if self.show_boundaries:
+        if boundaries or self.show_boundaries:
             ring = np.ones((28, 28), np.float32)
             ring[2:-2, 2:-2] = 0
             count = tf.shape(inputs["images"])[0]
