@@ -1,5 +1,6 @@
 """Evaluation in training: bad images, bounded pictures, settings checked before."""
 
+import dataclasses
 import os
 import types
 
@@ -82,10 +83,13 @@ def test_pictures_of_camera_images_take_few_bytes(dataset, tmp_path):
     record = dataset.images[0]
     noise = rng.integers(0, 255, (2000, 3000, 3), np.uint8)
     cv2.imwrite(record.path, noise, [cv2.IMWRITE_PNG_COMPRESSION, 0])
-    large = record.__class__(**(vars(record) | {"height": 2000, "width": 3000}))
-    large = large.select(np.zeros(len(large.boxes), bool))
-    pictures = dataset.__class__(**(vars(dataset) | {"images": [large, large]}))
-    found = Evaluator(config(), pictures, None)(StandIn())
+    empty = record.select(np.zeros(len(record.boxes), bool))
+    large = [
+        dataclasses.replace(empty, image_id=number, height=2000, width=3000)
+        for number in (1, 2)
+    ]
+    camera = dataclasses.replace(dataset, images=large)
+    found = Evaluator(config(), camera, None)(StandIn())
     assert [p.shape[1] for p in found.pictures] == [2 * 640 + 8] * 2
     writer = SummaryWriter(tmp_path / "events")
     for index, picture in enumerate(found.pictures):

@@ -154,12 +154,14 @@ def validate(options) -> int:
     for problem in problems:
         print(problem)
     errors = sum(problem.severity == ERROR for problem in problems)
-    counts = f"{errors} errors, {len(problems) - errors} warnings"
+    left_out = " (left out in training)" if errors and not unusable else ""
+    end = f"; cannot be trained on: {unusable}" if unusable else ""
+    print(
+        f"{options.annotations}: {errors} errors{left_out}, "
+        f"{len(problems) - errors} warnings{end}"
+    )
     if unusable:
-        print(f"{options.annotations}: {counts}; cannot be trained on: {unusable}")
         return 1
-    left_out = " (left out in training)" if errors else ""
-    print(f"{options.annotations}: {counts}{left_out}")
     return 1 if options.strict and errors else 0
 
 
