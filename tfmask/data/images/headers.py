@@ -120,9 +120,9 @@ def _by_pillow(stream: BinaryIO, reader: Callable, name: str) -> ImageHeader:
     try:
         image = reader(stream)
     except _DAMAGED as error:
-        why = " ".join(str(error).split())
-        if not why or "not identified" in why:  # all that Pillow says of most damage
-            why = "it is cut off or damaged"
+        # Of damage Pillow says nothing that helps; of 12-bit JPEG it does.
+        unusual = str(error).startswith("cannot handle")
+        why = str(error) if unusual else "it is cut off or damaged"
         raise ImageError(f"the {name} header cannot be read: {why}") from None
     if name == "WebP" and image.n_frames > 1:
         raise ImageError("is an animated WebP: expected a still image")
