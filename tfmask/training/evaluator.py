@@ -40,6 +40,9 @@ class Evaluator:
         self.log = log
         self._metric = metrics.find_metric(config.evaluation, dataset)
         metrics.check_best(self._metric, dataset, config.evaluation)
+        note = metrics.limit_note(dataset, config.model.postprocess.max_detections)
+        if note and log is not None:
+            log(note)
         self._predictor = None
         self._painter = None
 
