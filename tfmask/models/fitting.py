@@ -171,6 +171,11 @@ class FittedModel(keras.Model):
         """The detections of a batch."""
         return self(_batch(data), training=False)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras 3 would add up the replicas' batches to see their shapes, and booleans
+        # do not add. The weights are there.
+        pass
+
     @property
     def metrics(self):
         return self._means.metrics if self._means is not None else super().metrics

@@ -313,9 +313,10 @@ class TrainingLoop:
 
     def _resume_evaluation(self) -> None:
         """The evaluation that was due at the restored step but was cut short."""
-        done = self.folder.last_evaluation(self.step) if self.step else None
+        done = self.folder.evaluation(self.step) if self.step else None
         if done is not None:
             self.figures = {**done, "step": self.step}
+            self._stop_early()
         elif self.step and self.train.eval_every:
             if self.step % self.train.eval_every == 0 and self.step < self.train.steps:
                 self._evaluate()
@@ -335,3 +336,18 @@ class TrainingLoop:
         self.run_log.evaluation(self.step, found)
         self.callbacks.on_test_end(figures)
         self.figures = {**figures, "step": self.step}
+        self._stop_early()
+
+    def _stop_early(self) -> None:
+        """Ends training when the last evaluations were no better than one before."""
+        patience, best = self.train.early_stopping, self.config.evaluation.best
+        scores = [figures.get(best, -1.0) for figures in self.folder.evaluations()]
+        if not patience or not scores or self.step >= self.train.steps:
+            return
+        count = len(scores) - 1 - scores.index(max(scores))
+        if count >= patience:
+            self.model.stop_training = True
+            self.progress.log(
+                f"step {self.step}: {count} evaluations without a larger {best} than "
+                f"{max(scores):.4g}: training ends (train.early_stopping={patience})"
+            )
