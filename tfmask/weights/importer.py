@@ -23,6 +23,7 @@ from tfmask.weights.dialects import (
     torchvision,
 )
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.parts import part_of
 from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.report import Report
 from tfmask.weights.rules import Dialect, Format, Rule
@@ -212,7 +213,8 @@ def plan_import(
         constants,
         skipped,
     )
-    notes += FORMATS[format_name].caveats
+    loaded = {part_of(path) for path in values}
+    notes += [text for part, text in dialect.caveats.items() if part in loaded]
     report = Report(
         source=where,
         layout=dialect.name,

@@ -127,6 +127,8 @@ class Dialect(NamedTuple):
     box_stages: int = 0  # of the box heads that it names; 0: any number
     # Settings in which the original differs from other projects, by dotted path.
     original: dict[str, Any] = {}
+    # Part of our model -> in what it is not the original, whatever the settings.
+    caveats: dict[str, str] = {}
 
     def ignores(self, name: str) -> bool:
         """Whether a name has no meaning for us."""
@@ -141,7 +143,6 @@ class Format(NamedTuple):
     # From the arrays of a file to those that the rules are about, and back.
     prepare: Callable[[dict], dict] = dict
     restore: Callable[[dict], dict] = dict
-    caveats: tuple[str, ...] = ()  # in what a model of ours is not the original
 
 
 # What PyTorch calls the four vectors of a normalisation.
