@@ -69,7 +69,8 @@ def shrunk(config):
         model.backbone.depth = min(model.backbone.depth, 26)
         model.backbone.groups = min(model.backbone.groups, 2)
     else:
-        model.backbone.width = 8
+        model.backbone.width, model.backbone.blocks = 8, 1
+        model.backbone.modules = (1, 1, 1)
     model.neck.channels = model.rpn.channels = model.mask.head.channels = 32
     model.boxes.head.fc_units = 8
     if model.mask.context.filters:

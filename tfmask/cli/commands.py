@@ -123,7 +123,7 @@ def predict(options) -> int:
     class_map = read_class_map(options.load) or _numbered(config)
     model = load_model(config, options.load, class_map)
     boundaries = options.show == "boundary"
-    if boundaries and "boundary" not in model.mask_branch.terms:
+    if boundaries and "boundary" not in model.masks.terms:
         _say("--show boundary: this model predicts no boundaries; only masks are drawn")
         boundaries = False
     failures = predict_folder(

@@ -7,6 +7,7 @@ the constructor.
 import dataclasses
 
 from tfmask import config as settings_of
+from tfmask.backbones.hrnet import HRNet
 from tfmask.backbones.resnet import ResNet
 from tfmask.config import ModelConfig
 from tfmask.errors import ConfigError
@@ -43,11 +44,18 @@ from tfmask.models.rules import (
     RoISampler,
 )
 from tfmask.necks.fpn import FPN
+from tfmask.necks.hrfpn import HRFPN
+from tfmask.necks.iefpn import IEFPN
+from tfmask.necks.panet import PANet
 
 # Variant of the configuration -> layer. A user's own says its layer itself.
 LAYERS = {
     settings_of.ResNetConfig: ResNet,
+    settings_of.HRNetConfig: HRNet,
     settings_of.FPNConfig: FPN,
+    settings_of.IEFPNConfig: IEFPN,
+    settings_of.PANetConfig: PANet,
+    settings_of.HRFPNConfig: HRFPN,
     settings_of.FastRCNNHeadConfig: BoxHead,
     settings_of.FCNMaskHeadConfig: FCNMaskHead,
     settings_of.BoundaryPreservingHeadConfig: BoundaryPreservingMaskHead,
@@ -149,15 +157,7 @@ class _Builder:
                 f"{type(config).__name__}: no layer for it; expected a variant of "
                 "tfmask.config, or a subclass of PartConfig that names its layer"
             )
-        import inspect
-
-        ok = set(inspect.signature(layer.__init__).parameters)
-        return self.layer(
-            layer,
-            name,
-            **{k: v for k, v in config.arguments().items() if k in ok},
-            **given,
-        )
+        return self.layer(layer, name, **config.arguments(), **given)
 
     def layer(self, layer, name: str, **arguments):
         return layer(**arguments, name=name, dtype=self.policy)
