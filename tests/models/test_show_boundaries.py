@@ -85,7 +85,7 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
     monkeypatch.setattr(
         visualize,
         "compare",
-        lambda record, image, prediction, classes: drawn.append(prediction) or image,
+        lambda record, image, found, *_, **__: drawn.append(found) or image,
     )
     for head, shown in ((HEAD, True), ("fcn", False)):
         model = small_model(num_classes=4, mask=small_mask(head))

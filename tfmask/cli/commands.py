@@ -88,7 +88,7 @@ def evaluate(options) -> int:
         )
     start_tensorflow()
     from tfmask.data.readers import load_dataset
-    from tfmask.evaluation.metrics import find_metric
+    from tfmask.evaluation.metrics import find_metric, limit_note
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
 
@@ -96,6 +96,9 @@ def evaluate(options) -> int:
         config.data.val, config.data.val_images, config.data, log=_say
     )
     metric = find_metric(config.evaluation, dataset)
+    note = limit_note(dataset, config.model.postprocess.max_detections)
+    if note:
+        _say(note)
     model = load_model(config, options.load, dataset.class_map)
     results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
         dataset, config.evaluation.batch_size, _progress, _say
@@ -149,12 +152,14 @@ def validate(options) -> int:
     for problem in problems:
         print(problem)
     errors = sum(problem.severity == ERROR for problem in problems)
-    counts = f"{errors} errors, {len(problems) - errors} warnings"
+    left_out = " (left out in training)" if errors and not unusable else ""
+    end = f"; cannot be trained on: {unusable}" if unusable else ""
+    print(
+        f"{options.annotations}: {errors} errors{left_out}, "
+        f"{len(problems) - errors} warnings{end}"
+    )
     if unusable:
-        print(f"{options.annotations}: {counts}; cannot be trained on: {unusable}")
         return 1
-    left_out = " (left out in training)" if errors else ""
-    print(f"{options.annotations}: {counts}{left_out}")
     return 1 if options.strict and errors else 0
 
 

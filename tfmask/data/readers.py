@@ -79,7 +79,9 @@ def load_dataset(
     if options.strict and errors:
         raise DataError(_quote(dataset, errors), errors[0].kind)
     if training:
-        require_objects(dataset)
+        why = why_no_objects(dataset)
+        if why:
+            raise DataError(f"{dataset.source}: {why}", "no_objects")
         dataset = replace(dataset, images=_for_training(dataset.images, options))
     if not dataset.images:
         what = "usable and not empty" if training else "usable"
@@ -115,32 +117,22 @@ def find_reader(data_format, path: str) -> Callable:
     return importlib.import_module(row.module).read
 
 
-def require_objects(dataset: Dataset) -> None:
-    """Refuses a data set without any object that could be learned.
-
-    Raises:
-      DataError: naming the commonest reason.
-    """
-    if not dataset.num_objects:
-        raise DataError(
-            f"{dataset.source}: there is not one object to train on: "
-            f"{_why_no_objects(dataset)}",
-            "no_objects",
-        )
-
-
-def _why_no_objects(dataset: Dataset) -> str:
+def why_no_objects(dataset: Dataset) -> str:
+    """The commonest reason why there is no object to learn; empty if there is one."""
+    if dataset.num_objects:
+        return ""
+    none = "there is not one object to train on"
     crowds, left_out = dataset.num_annotations, dataset.annotations_left_out
     if not crowds and not left_out:
-        return f"its {len(dataset)} images have no annotations"
+        return f"{none}: the {len(dataset)} images have no annotations"
     if crowds >= left_out:
         return (
-            f"{crowds} of {crowds + left_out} annotations are regions to ignore "
-            "(iscrowd=1), which some tools set for every run-length code; set it to 0 "
-            "for single objects"
+            f"{none}: {crowds} of {crowds + left_out} annotations are regions to "
+            "ignore (iscrowd=1), which some tools set for every run-length code; set "
+            "it to 0 for single objects"
         )
     errors = [p for p in dataset.problems if p.severity == ERROR]
-    why = f"{left_out} of {crowds + left_out} annotations are left out"
+    why = f"{none}: {left_out} of {crowds + left_out} annotations are left out"
     if not errors:
         return why
     kinds = Counter(p.kind for p in errors)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tfmask.config import DataConfig
 from tfmask.data.problems import ERROR, Problem
-from tfmask.data.readers import find_reader, require_objects
+from tfmask.data.readers import find_reader, why_no_objects
 from tfmask.errors import DataError
 
 
@@ -31,14 +31,8 @@ def validate_dataset(
     try:
         dataset = find_reader(options.format, path)(path, images, options, None)
     except DataError as error:
-        return Validation(
-            [Problem(error.kind, None, None, str(error), ERROR)], str(error)
-        )
-    unusable = ""
-    try:
-        if not dataset.images:
-            raise DataError(f"{dataset.source}: no image is usable", "no_images")
-        require_objects(dataset)
-    except DataError as error:
-        unusable = str(error)
-    return Validation(list(dataset.problems), unusable)
+        problem = Problem(error.kind, None, None, str(error), ERROR)
+        return Validation([problem], "nothing of it can be used")
+    if not dataset.images:
+        return Validation(list(dataset.problems), "no image is usable")
+    return Validation(list(dataset.problems), why_no_objects(dataset))

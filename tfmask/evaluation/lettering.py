@@ -1,8 +1,8 @@
 """Text on pictures, in any script for which the machine has a font.
 
 OpenCV draws ASCII. Other letters are drawn by Pillow with the first font of the system
-that has them all, or with the one that Pillow carries, which has Latin letters; where
-there is none they are written as their escapes (`\\u82f9`), so that names stay apart.
+that has them all. Where there is none, accents are left out, and what is then not ASCII
+is written as its escape (`\\u82f9`), so that names stay apart.
 """
 
 import functools
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _ASCII_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_EM = 32  # pixels of a TrueType font at scale 1: its capitals are as high as OpenCV's
+_EM = 28  # pixels of a TrueType font at scale 1: nearly as large as OpenCV's
 _SMALLEST_EM = 14  # Chinese characters of fewer pixels cannot be read
 _MOST_FONTS = 1000  # files that are looked at
 # Parts of file names of fonts that have many scripts, or are plain: tried first.
@@ -39,7 +39,8 @@ def measure(text: str, scale: float) -> tuple[int, int, int]:
         (width, height), depth = cv2.getTextSize(text, _ASCII_FONT, scale, 1)
         return width, height, depth
     left, top, right, bottom = font.getbbox(text, anchor="ls")
-    return right - min(left, 0), -top, max(bottom, 0)
+    # A pixel of air above and below, which OpenCV's figures have in them.
+    return right - min(left, 0), 1 - top, max(bottom, 0) + 1
 
 
 def write(canvas: np.ndarray, text: str, at, scale: float, colour) -> None:
@@ -75,8 +76,17 @@ def _drawable(text: str, scale: float):
         return text, None
     source = _font_file("".join(sorted(set(filter(_is_drawn, text)))))
     if source is None:
-        return text.encode("ascii", "backslashreplace").decode("ascii"), None
+        return "".join(map(_plain, text)), None
     return text, _font(source, max(round(_EM * scale), _SMALLEST_EM))
+
+
+def _plain(letter: str) -> str:
+    """A character without its accents where that is ASCII, else its escape."""
+    parts = unicodedata.normalize("NFKD", letter)
+    base = "".join(part for part in parts if not unicodedata.combining(part))
+    if base.isascii():  # empty where it was an accent by itself
+        return base
+    return letter.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _is_drawn(letter: str) -> bool:
@@ -86,8 +96,8 @@ def _is_drawn(letter: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _font_file(letters: str) -> str | None:
-    """The file of a font that has all letters; "" is Pillow's own, None is none."""
-    for source in (*_font_files(), ""):
+    """The file of a font that has all letters, or None."""
+    for source in _font_files():
         try:
             font = _font(source, _SMALLEST_EM)
             missing = bytes(font.getmask("\uffff"))
@@ -100,8 +110,6 @@ def _font_file(letters: str) -> str | None:
 
 @functools.lru_cache(maxsize=256)
 def _font(source: str, size: int):
-    if not source:
-        return ImageFont.load_default(size)
     return ImageFont.truetype(source, size)
 
 

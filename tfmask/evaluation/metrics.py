@@ -83,6 +83,24 @@ def best_figure(figures: dict[str, float], options: EvalConfig) -> float:
     return float(figures[options.best])
 
 
+def limit_note(dataset: Dataset, max_detections: int) -> str:
+    """Says that images hold more objects than the model can find; empty if none does.
+
+    Args:
+      dataset: what is to be evaluated.
+      max_detections: `model.postprocess.max_detections`.
+    """
+    counts = [int((~record.crowd).sum()) for record in dataset.images]
+    over = [count for count in counts if count > max_detections]
+    if not over:
+        return ""
+    return (
+        f"{dataset.source}: {len(over)} of {len(dataset)} images hold more objects, up "
+        f"to {max(over)}, than the {max_detections} detections that the model gives "
+        "per image: raise model.postprocess.max_detections"
+    )
+
+
 def _own(config) -> Metric:
     """A metric from outside tfmask: a PartConfig with `metric`, perhaps `format`."""
     kind = type(config)

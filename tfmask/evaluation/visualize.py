@@ -76,11 +76,12 @@ def draw_instances(
       smaller.
     """
     boxes = np.asarray(boxes, float).reshape(-1, 4)
+    factor = enlargement(image)
     if longest_side is not None and max(image.shape[:2]) > longest_side:
+        factor = 1
         image, boxes, masks, boundaries = _shrunk(
             image, boxes, masks, boundaries, longest_side
         )
-    factor = enlargement(image)
     canvas = _enlarge(image, factor)
     boxes = boxes * factor
     number = len(boxes)

@@ -1,9 +1,11 @@
 """Initial weights that follow from a seed and from where a weight is."""
 
+import math
 import zlib
 
 import keras
 
+from tfmask.layers import initializers
 from tfmask.layers.naming import named_layers
 
 
@@ -24,6 +26,9 @@ def draw(model: keras.layers.Layer, seed: int) -> None:
             initializer = getattr(layer, f"{name}_initializer", None)
             if weight is None or initializer is None:
                 continue
+            if initializer == initializers.TORCH:  # of a bias
+                fan_in = math.prod(layer.kernel.shape[:-1])
+                initializer = initializers.torch_bias(fan_in)
             config = initializer.get_config()
             if "seed" not in config:
                 continue  # a constant

@@ -182,6 +182,7 @@ class MaskBranch(Part):
         boundaries=False,
         earlier=None,
         judge: "MaskBranch | None" = None,
+        supervised=False,
     ):
         """Everything the branch predicts for packed rois.
 
@@ -189,11 +190,12 @@ class MaskBranch(Part):
           features: pyramid levels by name.
           rois: whose masks are asked for.
           image_sizes: `[B, 2]` int32, (height, width) before padding.
-          training: whether the training-only branches run.
+          training: the mode of layers that differ in it.
           boundaries: at test too, predict boundaries where the head has them.
           earlier: `[M, S, S, C]`, `hidden` of an earlier branch, for `flow`.
           judge: the branch whose Sobel head and MaskIoU head judge these masks;
             default this one.
+          supervised: whether the training-only branches run, for `losses`.
 
         Returns:
           Dict of tensors with M rows:
@@ -223,7 +225,7 @@ class MaskBranch(Part):
                 [pooled["mask"], _per_level(earlier, pooled["mask"])]
             )
         outputs = {}
-        if training:
+        if supervised:
             for branch in self.quasi:
                 feature = seen if self.quasi_after_context else plain
                 outputs[f"mask_{branch.name}"] = branch(feature)
@@ -232,7 +234,7 @@ class MaskBranch(Part):
         hidden = self.head.trunk(pooled)
         if self.pyramid is not None and self.pyramid_position == "after":
             hidden["mask"] = self.pyramid(hidden["mask"])
-        names = self.head.outputs if training or boundaries else ("mask",)
+        names = self.head.outputs if supervised or boundaries else ("mask",)
         final = self.head.upsample(hidden, names)
         outputs |= self.head.classify(final, names)
         if self.refinement is not None:
@@ -244,7 +246,7 @@ class MaskBranch(Part):
         outputs["hidden"] = hidden["mask"]
         judge = judge or self
         outputs |= judge._judge(
-            outputs["mask"], rois, plain, features, training or boundaries
+            outputs["mask"], rois, plain, features, supervised or boundaries
         )
         return {name: value[:count] for name, value in outputs.items()}
 

@@ -145,7 +145,13 @@ class RefiningModule(Part):
     # --- training ---------------------------------------------------------------------
 
     def train(
-        self, base: BaseModel, features, output: StageOutputs, targets, image_sizes
+        self,
+        base: BaseModel,
+        features,
+        output: StageOutputs,
+        targets,
+        image_sizes,
+        training=True,
     ) -> dict:
         """Reads the boxes that the base's last stage predicts on its samples.
 
@@ -158,6 +164,7 @@ class RefiningModule(Part):
           output: of the last box stage.
           targets: ground truth.
           image_sizes: `[B, 2]` int32.
+          training: the mode of layers that differ in it.
 
         Returns:
           Dict for `losses`: samples, the boxes B with their labels; and what is refined
@@ -195,7 +202,8 @@ class RefiningModule(Part):
                 features,
                 outputs["mask_rois"],
                 image_sizes,
-                training=True,
+                training=training,
+                supervised=True,
                 earlier=tf.boolean_mask(reading.hidden, fg),
                 judge=base.masks,
             )

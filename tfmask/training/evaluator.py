@@ -7,6 +7,7 @@ import numpy as np
 from tfmask.config import Config
 from tfmask.data.dataset import Dataset
 from tfmask.errors import ImageError
+from tfmask.training.validation import ValidationLosses
 
 _LONGEST_SIDE = 640  # pixels of an image in TensorBoard
 
@@ -24,7 +25,7 @@ class Evaluator:
     """Evaluates a model on the validation data.
 
     Args:
-      config: data, evaluation and train.tensorboard_images.
+      config: data, evaluation, train.eval_losses and train.tensorboard_images.
       dataset: validation data with the classes of the training data.
       log: called with each line of text; None: nothing is said.
 
@@ -40,8 +41,14 @@ class Evaluator:
         self.log = log
         self._metric = metrics.find_metric(config.evaluation, dataset)
         metrics.check_best(self._metric, dataset, config.evaluation)
+        note = metrics.limit_note(dataset, config.model.postprocess.max_detections)
+        if note and log is not None:
+            log(note)
         self._predictor = None
         self._painter = None
+        self._losses = None
+        if config.train.eval_losses:
+            self._losses = ValidationLosses(config, dataset)
 
     def __call__(self, model, heartbeat=lambda: None) -> Evaluation:
         """Runs the model over the data; `heartbeat` is called after every batch."""
@@ -67,7 +74,12 @@ class Evaluator:
         heartbeat()
         pictures = self._pictures(judged) if self.config.train.tensorboard else []
         figures = {name: float(value) for name, value in found.items()}
-        return Evaluation(figures, results, pictures, self._metric.format(found))
+        table = self._metric.format(found)
+        if self._losses:
+            losses = self._losses(model, heartbeat)
+            figures |= losses
+            table += "\n" + "  ".join(f"{k} {v:.4g}" for k, v in losses.items())
+        return Evaluation(figures, results, pictures, table)
 
     def _pictures(self, dataset: Dataset) -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""

@@ -26,6 +26,10 @@ class Outline(NamedTuple):
     crowd: bool
     segmentation: seg.Segmentation
     reach: Box  # around the mask as annotated: it may leave the image
+    values: tuple | None  # the four numbers of the box; None where they are no box
+    # How well the box fits the mask inside the image (IoU), read as x, y, width, height
+    # and as x1, y1, x2, y2.
+    fits: tuple[float, float]
 
 
 class Instance(NamedTuple):
@@ -70,21 +74,23 @@ def outline(record: dict, height: int, width: int, labels: dict, warn) -> Outlin
     if warning:
         warn(*warning)
     reach = _reach(segmentation, height, width)
-    return Outline(record, label, bool(crowd), segmentation, reach)
+    values, fits = None, (0.0, 0.0)
+    if _box_fault(record.get("bbox")) is None:
+        values = tuple(record["bbox"])
+        inside = _clip(reach, height, width)
+        sized = _clip(_corners(values, False), height, width)
+        cornered = _clip(_corners(values, True), height, width)
+        fits = _iou(sized, inside), _iou(cornered, inside)
+    return Outline(record, label, bool(crowd), segmentation, reach, values, fits)
 
 
-def corner_votes(outlined: Outline, height: int, width: int) -> int:
+def corner_votes(outlined: Outline) -> int:
     """What a box says of the file's: 1 for x1, y1, x2, y2, -1 for x, y, width, height.
 
     0 where nothing can be told. It speaks for the reading that fits its mask, if that
     fits better than the other.
     """
-    kind, _, values = _read_box(outlined.record.get("bbox"))
-    if kind is not None:
-        return 0
-    reach = _clip(outlined.reach, height, width)
-    sized = _iou(_clip(_corners(values, False), height, width), reach)
-    cornered = _iou(_clip(_corners(values, True), height, width), reach)
+    sized, cornered = outlined.fits
     if max(sized, cornered) < 0.8 or abs(sized - cornered) < 0.05:
         return 0
     return 1 if cornered > sized else -1
@@ -179,19 +185,23 @@ def _box(
     The annotated box, clipped, or the mask's own box when that cannot be right. Box and
     mask are compared inside the image: both may leave it.
     """
-    kind, message, values = _read_box(outlined.record.get("bbox"))
-    if kind is None:
+    values = outlined.values
+    if values is None:
+        kind, message = _box_fault(outlined.record.get("bbox"))
+    else:
         annotated = _corners(values, as_corners)
         box = _clip(annotated, height, width)
-        reach = _clip(outlined.reach, height, width)
-        off = max(abs(a - b) for a, b in zip(box, reach))
-        if off <= _ROUNDING or _iou(box, reach) >= 0.5:
+        fit, other = outlined.fits[as_corners], outlined.fits[not as_corners]
+        alone = _leaves_alone(annotated, outlined.reach, height, width)
+        agrees = fit >= 0.5 or _is_near(box, _clip(outlined.reach, height, width))
+        if agrees and not (alone and other > fit):
             if box[2] > box[0] and box[3] > box[1]:
-                _warn_of_clipping(annotated, outlined.reach, height, width, warn)
+                if alone:
+                    warn("bbox_outside", _clipped(annotated, height, width))
                 kept = _extent(box) >= _SAME * _extent(annotated)
                 return np.array(box, np.float32), as_corners or not kept
-            kind, message = "bbox_outside", f"bbox {values} is outside the image"
-        elif _iou(_clip(_corners(values, not as_corners), height, width), reach) > 0.8:
+            kind, message = "bbox_outside", f"bbox {[*values]} is outside the image"
+        elif other > 0.8:
             kind = "bbox_corners"
             message = (
                 "bbox looks like x, y, width, height, unlike the file's other boxes"
@@ -200,7 +210,7 @@ def _box(
             )
         else:
             kind = "bbox_differs"
-            message = f"bbox {values} does not agree with the segmentation"
+            message = f"bbox {[*values]} does not agree with the segmentation"
     tight = seg.tight_box(outlined.segmentation, height, width)
     if tight is None:
         raise Fault("mask_empty", "the mask has no pixel")
@@ -208,32 +218,39 @@ def _box(
     return tight, True
 
 
-def _warn_of_clipping(annotated: Box, reach: Box, height, width, warn) -> None:
-    """Says that a box leaves the image, unless its mask does too."""
+def _leaves_alone(annotated: Box, reach: Box, height: int, width: int) -> bool:
+    """Whether a box leaves the image where its mask does not."""
     x1, y1, x2, y2 = annotated
     beyond = (-x1, -y1, x2 - width, y2 - height)
     if max(beyond) <= _ROUNDING:
-        return
+        return False
     masks = (-reach[0], -reach[1], reach[2] - width, reach[3] - height)
-    if any(b - max(m, 0) > _ROUNDING for b, m in zip(beyond, masks)):
-        warn(
-            "bbox_outside",
-            f"the box from {x1:g}, {y1:g} to {x2:g}, {y2:g} leaves the image of "
-            f"{width} x {height} pixels, its mask does not: it is clipped",
-        )
+    return any(b - max(m, 0) > _ROUNDING for b, m in zip(beyond, masks))
 
 
-def _read_box(value):
-    """(kind, message, values): a kind when the value is no box at all."""
+def _clipped(annotated: Box, height: int, width: int) -> str:
+    x1, y1, x2, y2 = annotated
+    return (
+        f"the box from {x1:g}, {y1:g} to {x2:g}, {y2:g} leaves the image of {width} x "
+        f"{height} pixels, its mask does not: it is clipped"
+    )
+
+
+def _box_fault(value) -> tuple[str, str] | None:
+    """(kind, message) where a value is no box at all."""
     if value is None:
-        return "bbox_missing", "there is no bbox", None
+        return "bbox_missing", "there is no bbox"
     if not isinstance(value, (list, tuple)) or len(value) != 4:
-        return "bbox_bad", f"bbox is {value!r}: expected [x, y, width, height]", None
-    if not all(_is_number(v) for v in value):
-        return "bbox_bad", f"bbox is {value!r}: expected four finite numbers", None
+        return "bbox_bad", f"bbox is {value!r}: expected [x, y, width, height]"
+    if not all(map(_is_number, value)):
+        return "bbox_bad", f"bbox is {value!r}: expected four finite numbers"
     if value[2] <= 0 or value[3] <= 0:
-        return "bbox_empty", f"bbox {value} has no extent", None
-    return None, "", value
+        return "bbox_empty", f"bbox {value} has no extent"
+    return None
+
+
+def _is_near(first: Box, second: Box) -> bool:
+    return max(abs(a - b) for a, b in zip(first, second)) <= _ROUNDING
 
 
 def _corners(values, as_corners: bool) -> Box:

@@ -31,9 +31,7 @@ def check_annotations(
     """
     reports = _Reports(file.annotations)
     outlines = _outlines(file, entries, known, reports)
-    votes = [
-        corner_votes(found, entry.height, entry.width) for _, entry, found in outlines
-    ]
+    votes = [corner_votes(found) for _, _, found in outlines]
     as_corners = sum(votes) > 0
     instances: dict = {image_id: [] for image_id in entries}
     count = 0

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Image import DecompressionBombError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -47,8 +48,9 @@ _REFUSED = (
     (b"<", "text (XML, SVG or HTML)"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
 )
-# What Pillow's header readers raise on damaged files.
+# What Pillow's header readers raise on damaged files, and on a WebP that is huge.
 _DAMAGED = (
+    DecompressionBombError,
     OSError,
     OverflowError,
     RuntimeError,
@@ -118,9 +120,9 @@ def _by_pillow(stream: BinaryIO, reader: Callable, name: str) -> ImageHeader:
     try:
         image = reader(stream)
     except _DAMAGED as error:
-        why = " ".join(str(error).split())
-        if not why or "not identified" in why:  # all that Pillow says of most damage
-            why = "it is cut off or damaged"
+        # Of damage Pillow says nothing that helps; of 12-bit JPEG it does.
+        unusual = str(error).startswith("cannot handle")
+        why = str(error) if unusual else "it is cut off or damaged"
         raise ImageError(f"the {name} header cannot be read: {why}") from None
     if name == "WebP" and image.n_frames > 1:
         raise ImageError("is an animated WebP: expected a still image")
