@@ -139,6 +139,7 @@ class Format(NamedTuple):
     """Weight files of one project: how they are read, and what their names mean."""
 
     read: Callable[[str], Source]  # the arrays of a file, as they lie there
+    # The names that files come with; those of a model with these settings first.
     dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
     # From the arrays of a file to those that the rules are about, and back.
     prepare: Callable[[dict], dict] = dict
