@@ -66,11 +66,11 @@ class Evaluator:
             lambda done, total: heartbeat(),
             self.log,
         )
-        found = self._metric.compute(judged, results, settings)
+        judgement = self._metric.compute(judged, results, settings)
         heartbeat()
         pictures = self._pictures(judged) if self.config.train.tensorboard else []
-        figures = {name: float(value) for name, value in found.items()}
-        return Evaluation(figures, results, pictures, self._metric.format(found))
+        figures = {name: float(value) for name, value in judgement.items()}
+        return Evaluation(figures, results, pictures, self._metric.format(judgement))
 
     def _pictures(self, dataset: Dataset) -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""
