@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tfmask.config import (
+    AdaptiveBoxHeadConfig,
     AdaptiveMaskHeadConfig,
     BoundaryPreservingHeadConfig,
     EncoderDecoderHeadConfig,
@@ -73,6 +74,10 @@ def shrunk(config):
         model.backbone.modules = (1, 1, 1)
     model.neck.channels = model.rpn.channels = model.mask.head.channels = 32
     model.boxes.head.fc_units = 8
+    if isinstance(model.boxes.head, AdaptiveBoxHeadConfig):
+        model.boxes.head.channels = 32
+    if isinstance(model.mask.head, AdaptiveMaskHeadConfig):
+        model.mask.head.channels = 64  # half of them have 32 groups
     if model.mask.context.filters:
         model.mask.context.filters = (32,) * len(model.mask.context.filters)
     return config
