@@ -16,20 +16,20 @@ def named_weights(layer: keras.layers.Layer) -> dict:
     Raises:
       ValueError: two weights have the same path.
     """
-    found: dict = {}
+    by_path: dict = {}
 
     def walk(node, prefix):
         for variable in _own_weights(node):
             path = prefix + variable.name.split("/")[-1].split(":")[0]
-            if path in found:
+            if path in by_path:
                 raise ValueError(f"{path}: two weights of this name; rename a sublayer")
-            found[path] = variable
+            by_path[path] = variable
         for child in node._flatten_layers(include_self=False, recursive=False):
             named = getattr(child, "names_weights", True)
             walk(child, f"{prefix}{child.name}/" if named else prefix)
 
     walk(layer, "")
-    return found
+    return by_path
 
 
 def _own_weights(layer):
