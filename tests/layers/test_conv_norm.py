@@ -41,6 +41,20 @@ def test_bordered_input_gets_no_border(kernel, strides):
     )
 
 
+def test_groups_read_their_own_channels():
+    layer = ConvNorm(6, groups=2, bias_initializer="torch")
+    layer.build(X.shape)
+    assert layer.kernel.shape == (3, 3, 16, 6)
+    changed = X.copy()
+    changed[..., :16] += 1.0
+    same = np.isclose(layer(changed), layer(X), atol=1e-5).all((0, 1, 2))
+    np.testing.assert_array_equal(same, [False] * 3 + [True] * 3)
+    assert np.abs(layer.bias).max() <= 1 / np.sqrt(9 * 16)
+    for groups, filters in ((3, 6), (4, 6)):
+        with pytest.raises(ValueError, match=f"groups={groups}: expected a divisor"):
+            ConvNorm(filters, groups=groups).build(X.shape)
+
+
 def test_bias_of_pytorch_is_within_the_bound_of_its_kernel():
     layer = ConvNorm(512, 3, bias_initializer="torch")
     layer.build((None, None, None, 4))

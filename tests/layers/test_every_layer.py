@@ -15,7 +15,10 @@ import tfmask.backbones
 import tfmask.heads
 import tfmask.layers
 import tfmask.necks
-from tfmask.backbones.resnet import ResidualBlock, ResNet
+from tfmask.backbones.hrnet import HighResolutionModule, HRNet
+from tfmask.backbones.resnet import ResNet
+from tfmask.heads.adaptive_box_head import AdaptiveBoxHead
+from tfmask.heads.adaptive_mask_head import AdaptiveMaskHead
 from tfmask.heads.boundary_preserving_head import BoundaryPreservingMaskHead
 from tfmask.heads.boundary_refinement import BoundaryRefinement
 from tfmask.heads.box_head import BoxHead
@@ -28,14 +31,21 @@ from tfmask.heads.mask_iou_head import MaskIoUHead
 from tfmask.heads.quasi_multitask import QuasiMultitaskBranch
 from tfmask.heads.rpn_head import RPNHead
 from tfmask.heads.sobel_boundary import SobelBoundaryHead
+from tfmask.layers.adaptive_fusion import AdaptiveFusion
 from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.deform_conv import DeformableConv
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import Part
+from tfmask.layers.residual_block import ResidualBlock
 from tfmask.layers.roi_pooling import MultilevelRoIAlign, RoIPooling
 from tfmask.layers.shape_aware_roi_align import ShapeAwareRoIAlign
+from tfmask.layers.squeeze_excitation import SqueezeExcitation
 from tfmask.necks.fpn import FPN
+from tfmask.necks.hrfpn import HRFPN
+from tfmask.necks.iefpn import IEFPN, GlobalInformation
+from tfmask.necks.panet import PANet
 
 PACKAGES = (tfmask.layers, tfmask.heads, tfmask.backbones, tfmask.necks)
 # What `run_layer_checks` cannot call, and where it is checked instead.
@@ -67,6 +77,7 @@ class Case:
         return fill(self.shapes)
 
 
+STAGES = {f"c{i}": (1, 64 // 2**i, 96 // 2**i, 8 * i) for i in range(2, 6)}
 PYRAMID = {f"p{i}": (2, 64 // 2**i, 96 // 2**i, 8) for i in range(2, 6)}
 BOXES = np.float32([[[0, 0, 50, 60], [10, 20, 30, 40]], [[5, 5, 90, 60], [0, 0, 8, 8]]])
 MASKS = np.random.default_rng(1).uniform(size=(2, 2, 28, 28)).astype(np.float32)
@@ -111,6 +122,62 @@ CASES = {
         24,
         {"norm": WORD, "initializer": WORD, "levels": ("c3", "c2")},
         lead=3,
+    ),
+    PANet: Case(
+        {"channels": 32, "norm": "gn"},
+        STAGES,
+        8 * 3 + 6 * 4,
+        {"norm": WORD, "initializer": WORD, "levels": ("c3", "c2")},
+        lead=3,
+    ),
+    IEFPN: Case(
+        {"channels": 32, "convolve_p2": True, "fuse_convolved": True},
+        STAGES,
+        58,
+        {"global_fusion": WORD, "levels": ("c3", "c2")},
+        lead=3,
+    ),
+    HRFPN: Case({"channels": 8}, STAGES, 12, {"levels": ("c3", "c2")}, lead=3),
+    GlobalInformation: Case({"channels": 8}, (2, 5, 6, 16), 6, lead=3),
+    AdaptiveFusion: Case({"channels": 32}, [(2, 5, 6, 8)] * 3, 12, lead=3),
+    SqueezeExcitation: Case(
+        {"reduction": 4}, (2, 5, 6, 8), 4, {"initializer": WORD}, lead=3
+    ),
+    HighResolutionModule: Case(
+        {"widths": (4, 8, 16), "blocks": 1, "norm": "bn"},
+        [(1, 16 // 2**i, 24 // 2**i, 4 * 2**i) for i in range(3)],
+        39,
+        {"norm": WORD},
+        lead=3,
+    ),
+    HRNet: Case(
+        {"width": 4, "modules": (1, 1, 1), "blocks": 1},
+        (1, 64, 64, 3),
+        62,
+        {"norm": WORD, "freeze_at": 6},
+        lead=3,
+    ),
+    DeformableConv: Case(
+        {"filters": 8, "strides": 2, "modulated": True, "groups": 2, "norm": "bn"},
+        (2, 9, 8, 6),
+        5,
+        {"norm": WORD, "activation": "gelu", "strides": 3},
+        float32_layers=("offset",),
+        lead=3,
+    ),
+    AdaptiveBoxHead: Case(
+        {"num_classes": 3, "form": "4conv1fc", "channels": 32, "norm": "gn"},
+        {"box": (2, 3, 2, 3, 3, 8)},
+        21,
+        {"form": WORD, "norm": "bn", "initializer": WORD},
+        lead=2,
+    ),
+    AdaptiveMaskHead: Case(
+        {"num_classes": 3, "pool_size": 4, "channels": 8, "conv_layers": 3},
+        {"mask": (2, 3, 2, 4, 4, 5)},
+        18,
+        {"norm": "bn", "predictor_initializer": WORD},
+        lead=2,
     ),
     RPNHead: Case(
         {"channels": 8},
