@@ -196,11 +196,12 @@ class RefineConfig:
     # Share of the refined logits: (base + alpha * refined) / (1 + alpha).
     alpha: float = setting(1.0, at_least=0)
     candidates: Literal["detections", "proposals"] = "detections"  # refined at test
+    # Whose mask weights the pooling of a foreground sample in training: that of its
+    # target class (sec. 3.2), or of the predicted class, as at test.
+    labels: Literal["target", "predicted"] = "target"
     regression_weights: tuple[float, float, float, float] = setting(
         (10.0, 10.0, 5.0, 5.0), above=0
     )
-    # Training: whose mask weighs the pooling, the label's or the predicted class's.
-    labels: Literal["target", "predicted"] = "target"
     rematch: bool = True  # training: refined boxes are matched anew, at the same IoU
     detach_mask: bool = False  # no gradient through the mask that weights the pooling
     # zero: the refined feature is the plain one at first.
