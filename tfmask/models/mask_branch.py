@@ -20,6 +20,7 @@ from tfmask.losses import boundary as boundary_losses
 from tfmask.losses import detection as losses
 from tfmask.losses import mask_iou as iou_losses
 from tfmask.models.box_stages import pooled_shapes
+from tfmask.models.packing import padded_count
 from tfmask.ops.distribute import cross_replica_sum
 from tfmask.ops.masks import InstanceTargets, select_class
 
@@ -205,7 +206,9 @@ class MaskBranch(Part):
           mask_iou: `[M]`, predicted IoU of the mask of the chosen class.
         """
         count = tf.shape(rois.boxes)[0]
-        rois = _at_least_one(rois)
+        # Statistics of a live batch norm are of the rois alone.
+        live = training and self.refinement is not None
+        rois = _padded(rois, tf.maximum(count, 1) if live else padded_count(count))
         pooled = {
             name: self._pool(features, spec, rois)
             for name, spec in self.head.roi_specs.items()
@@ -318,13 +321,13 @@ class MaskBranch(Part):
         return outputs
 
 
-def _at_least_one(rois: MaskRoIs) -> MaskRoIs:
-    """The rois, or one empty box: convolutions fail on batches of none."""
-    empty = tf.cast(tf.shape(rois.boxes)[0] == 0, tf.int32)
+def _padded(rois: MaskRoIs, size) -> MaskRoIs:
+    """The rois and empty boxes of the first image, `size` in all."""
+    missing = size - tf.shape(rois.boxes)[0]
     return MaskRoIs(
-        tf.pad(rois.boxes, [[0, empty], [0, 0]]),
-        tf.pad(rois.batch_indices, [[0, empty]]),
-        tf.pad(rois.labels, [[0, empty]]),
+        tf.pad(rois.boxes, [[0, missing], [0, 0]]),
+        tf.pad(rois.batch_indices, [[0, missing]]),
+        tf.pad(rois.labels, [[0, missing]]),
     )
 
 
