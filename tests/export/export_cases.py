@@ -14,6 +14,7 @@ from tfmask.config import (
     ContextConfig,
     DataConfig,
     MaskScoringConfig,
+    PoolConfig,
     PyramidConfig,
     QuasiConfig,
     RefineConfig,
@@ -39,7 +40,10 @@ def cascade_boxes():
 
 MODELS = {
     "mask_rcnn": lambda: {},
-    "mr_rcnn": lambda: {"refine": RefineConfig(enabled=True)},
+    "mr_rcnn": lambda: {
+        "refine": RefineConfig(enabled=True),
+        "pool": PoolConfig(sampling_ratio=2),
+    },
     "bmask": lambda: {"mask": small_mask("boundary_preserving")},
     "mask_scoring": lambda: {
         "mask": small_mask(scoring=MaskScoringConfig(enabled=True))

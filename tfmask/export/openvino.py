@@ -61,7 +61,8 @@ def export(
 
     Raises:
       ExportError: openvino is not installed; full masks are asked for; the version is
-        there already; a category id that float32 does not hold; an operation that OpenVINO does not have.
+        there already; a category id that float32 does not hold; an operation that
+        OpenVINO does not have.
     """
     target, limits = version_folder(folder, version), limits or Limits()
     if limits.full_masks:
@@ -103,6 +104,7 @@ def export(
 def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
     """The model as an `openvino.Model`; see `export`."""
     openvino = _openvino()
+    _check_pooling(model)
     from openvino.frontend.tensorflow import ConversionExtension
 
     detector = Detector(inference(model)[0], data, class_map, limits)
@@ -127,6 +129,18 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def _check_pooling(model) -> None:
+    """OpenVINO's RoIAlign does not give its samples, which the masks weigh."""
+    module = model.refinement
+    if module is None or module.box_head is None or module.pooling == "plain":
+        return
+    if not module.roi_pooling.sampling_ratio:
+        raise ExportError(
+            "model.pool.sampling_ratio=0 with shape-aware pooling: expected a fixed "
+            "number of samples for OpenVINO, e.g. 2, or --format saved_model"
+        )
 
 
 def _openvino():
