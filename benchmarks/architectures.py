@@ -25,11 +25,28 @@ MODELS = {
     "BMask R-CNN": ["model.mask.head=boundary_preserving"],
     "Mask Scoring R-CNN": ["model.mask.scoring.enabled=true"],
     "MaskPlus": [f"model.mask.{setting}" for setting in MASKPLUS],
-    "encoder-decoder head": [
-        "model.mask.head=encoder_decoder",
-        "model.mask.pool_size=28",
-    ],
+    "encoder-decoder head": ["model.mask.head=encoder_decoder"],
     "MR R-CNN": ["model.refine.enabled=true"],
+    "PANet bottom-up": ["model.neck=panet"],
+    "IEMask R-CNN w/o GIM": [
+        "model.neck=iefpn",
+        "model.neck.global_information=false",
+        "model.mask.head=encoder_decoder",
+    ],
+    "IEMask R-CNN": ["model.neck=iefpn", "model.mask.head=encoder_decoder"],
+    "Cascade Mask R-CNN": [
+        "model.boxes.stages=3",
+        "model.boxes.stages.1.regression_weights=20,20,10,10",
+        "model.boxes.stages.2.regression_weights=30,30,15,15",
+        "model.boxes.head.class_agnostic=true",
+    ],
+    "ResNeXt-101-32x8d": [
+        "model.backbone.depth=101",
+        "model.backbone.groups=32",
+        "model.backbone.width_per_group=8",
+        "model.backbone.stride_in_1x1=false",
+    ],
+    "HRNetV2-W32": ["model.backbone=hrnet", "model.neck=hrfpn"],
 }
 
 

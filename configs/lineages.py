@@ -27,7 +27,9 @@ from tfmask.config import (
     MaskConfig,
     ModelConfig,
     PoolConfig,
+    PostprocessConfig,
     ResNetConfig,
+    RoIConfig,
     RPNConfig,
     TrainConfig,
     cascade_stages,
@@ -169,6 +171,48 @@ def torchvision() -> Config:
                     background_channel=True, predictor_initializer="msra"
                 )
             ),
+        ),
+    )
+
+
+def matterport() -> Config:
+    """matterport's Mask_RCNN on ResNet-101: a start for training from its weights.
+
+    Its own ways to read rois and to pad the pooling of the stem are not here, see
+    docs/weights.md. It rounds to the nearest level of the pyramid where others round
+    down, which is a smaller canonical size.
+    """
+    return Config(
+        data=DataConfig(short_side=(800,), max_side=1024, eval_max_side=1024),
+        model=ModelConfig(
+            lineage="matterport",
+            channel_order="rgb",
+            pixel_mean=(123.7, 116.8, 103.9),
+            pixel_std=(1.0, 1.0, 1.0),
+            inclusive_boxes=True,
+            backbone=ResNetConfig(depth=101, norm_epsilon=1e-3),
+            rpn=RPNConfig(
+                channels=512,
+                smooth_l1_beta=1.0,
+                normalizer="sampled",
+                post_nms_train=2000,
+            ),
+            roi=RoIConfig(batch=200, fg_fraction=0.33),
+            pool=PoolConfig(
+                aligned=False, sampling_ratio=1, canonical_size=224 / math.sqrt(2)
+            ),
+            boxes=BoxesConfig(
+                head=FastRCNNHeadConfig(background_row=True), smooth_l1_beta=1.0
+            ),
+            mask=MaskConfig(
+                head=FCNMaskHeadConfig(
+                    background_channel=True, predictor_initializer="msra"
+                )
+            ),
+            postprocess=PostprocessConfig(nms_iou=0.3),
+        ),
+        train=TrainConfig(
+            learning_rate=0.001, batch_size=2, base_batch=2, clip_norm=5.0
         ),
     )
 

@@ -16,17 +16,17 @@ from tfmask.configs.lineages import changed, refined
 
 
 def r50() -> Config:
-    """MR R-CNN, R50-FPN."""
+    """MR R-CNN on maskrcnn-benchmark's R50-FPN."""
     return refined(mask_rcnn.maskrcnn_benchmark_r50())
 
 
 def r101() -> Config:
-    """MR R-CNN, R101-FPN."""
+    """MR R-CNN on maskrcnn-benchmark's R101-FPN."""
     return refined(mask_rcnn.maskrcnn_benchmark_r101())
 
 
 def x101() -> Config:
-    """MR R-CNN, X101-32x8d-FPN."""
+    """MR R-CNN on maskrcnn-benchmark's X101-32x8d-FPN."""
     return refined(mask_rcnn.maskrcnn_benchmark_x101())
 
 

@@ -18,8 +18,8 @@ SMALL = [
     "model.backbone.width=8",
     "model.neck.channels=8",
     "model.rpn.channels=8",
-    "model.mask.channels=8",
-    "model.box.fc_units=8",
+    "model.mask.head.channels=8",
+    "model.boxes.head.fc_units=8",
     "data.eval_short_side=64",
     "data.eval_max_side=96",
     "model.postprocess.score_threshold=0",
@@ -125,10 +125,10 @@ def test_predict_shows_boundaries(tmp_path, capsys):
     from tfmask.models.build import build_model
     from tfmask.weights import files as weight_files
 
-    settings = [*SMALL, "model.mask.head=boundary_preserving"]
+    settings = ["model.mask.head=boundary_preserving", *SMALL]
     config = read_config(RECIPE, [*settings, f"model.num_classes={len(CLASSES)}"])
     model = build_model(config.model)
-    predictor = model.mask_branch.head.predictors["boundary"]
+    predictor = model.masks.head.boundary_predictor
     predictor.bias.assign(np.full(predictor.bias.shape, 9.0))  # boundary everywhere
     path = str(tmp_path / "bmask.tfmask.h5")
     classes = ClassMap(CATEGORY_IDS, CLASSES)

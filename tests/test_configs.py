@@ -1,15 +1,23 @@
-"""Every shipped recipe: loads, says what it is for, builds, and has its parameters."""
+"""Every shipped recipe: is valid, says what it is, builds, and has its parameters."""
 
-import importlib
 import json
-import re
 
 import pytest
 
 from tfmask.config import (
+    AdaptiveBoxHeadConfig,
+    AdaptiveMaskHeadConfig,
+    BoundaryPreservingHeadConfig,
+    EncoderDecoderHeadConfig,
+    HRFPNConfig,
+    HRNetConfig,
+    IEFPNConfig,
+    PANetConfig,
+    ResNetConfig,
     from_dict,
     load_config,
     recipe_names,
+    recipe_summary,
     recipes_folder,
     to_dict,
     validate,
@@ -19,12 +27,7 @@ from tfmask.models.counting import count_parameters
 from tfmask.training.schedules import loss_weight
 
 RECIPES = recipe_names()
-# These are in no table; their docstrings say why.
-WITHOUT_FIGURES = {
-    "mask_rcnn/detectron2_r101",
-    "maskplus/cf_512",
-    "maskplus/maskplus_r50",
-}
+MOST_LINES = 1700  # of configs/
 
 # At 80 classes. Detectron2's is the paper's 44.3 M; Tensorpack also trains the scales
 # and offsets of its frozen normalisation; the other rows are the same formulas with the
@@ -32,9 +35,11 @@ WITHOUT_FIGURES = {
 BENCHMARK, BENCHMARK_101 = 44_347_573, 44_347_573 + 18_939_904
 TENSORPACK = 44_347_316 + 2 * 26_560
 CONTEXT, PYRAMID, REFINEMENT, QUASI = 8_517_584, 1_704_960, 16_472, 2_380_880
+GLOBAL_INFORMATION, ITS_FUSION = 65_668_864, 1_179_904
 PARAMETERS = {
     "mask_rcnn/detectron2_r50": 44_343_216,
     "mask_rcnn/detectron2_r101": 63_283_120,
+    "mask_rcnn/detectron2_x101": 107_427_760,
     "mask_rcnn/tensorpack_r50": TENSORPACK,
     "mask_rcnn/tensorpack_r101": 44_347_316 + 18_939_904 + 2 * 52_672,
     "mask_rcnn/maskrcnn_benchmark_r50": BENCHMARK,
@@ -45,42 +50,13 @@ PARAMETERS = {
     "mr_rcnn/r50": BENCHMARK + 17_020_134,
     "bmask_rcnn/detectron2_r50": 47_118_080,  # IEMask R-CNN, Table 8: 47.1 M
     "bmask_rcnn/abl_lmh": BENCHMARK + 4 * 590_080,
+    "bmask_rcnn/mask_rcnn_hrw32": 49_865_648 + BENCHMARK - 44_343_216,
     "iemask_rcnn/ed": 44_343_216 - 2_643_280 + 29_525_584,
-}
-
-# (recipe, paper, table) -> figures, as the papers print them.
-PUBLISHED = {
-    ("maskplus/cf_256x3", "MaskPlus", "Table 1"): "35.4 56.9 37.7 18.4 38.5 48.7",
-    ("maskplus/dpm", "MaskPlus", "Table 2"): "35.4 56.9 37.6 18.8 38.6 48.3",
-    ("maskplus/ibr", "MaskPlus", "Table 3"): "35.5 56.9 38.0 18.3 38.8 49.1",
-    ("maskplus/mask05x", "MaskPlus", "Table 4"): "34.3 56.4 36.7 17.9 37.7 46.4",
-    ("maskplus/biased", "MaskPlus", "Table 5"): "35.4 56.7 37.8 18.2 38.5 48.8",
-    ("maskplus/maskplus_r101", "MaskPlus", "Table 7"): "38.1 59.9 41.0 20.2 40.8 50.4",
-    (
-        "mask_rcnn/tensorpack_r50",
-        "MaskPlus",
-        "Table 4",
-    ): "35.1 56.6 37.5 18.4 38.4 48.3",
-    ("mr_rcnn/r101", "MR R-CNN", "Table 1"): "37.1 59.1 39.7",
-    ("mr_rcnn/r101_dcn", "MR R-CNN", "Table 2"): "39.7 62.6 42.7",
-    ("mr_rcnn/x101_reg_only", "MR R-CNN", "Table 4"): "38.5",
-    ("mr_rcnn/r50_alpha_10", "MR R-CNN", "Table 5"): "35.2",
-    ("bmask_rcnn/r50", "BMask R-CNN", "Table 1"): "35.6 56.3 38.4",
-    ("bmask_rcnn/r101", "BMask R-CNN", "Table 2"): "37.7 59.3 40.6 16.8 39.9 54.6",
-    ("bmask_rcnn/abl_full", "BMask R-CNN", "Table 7"): "34.7 55.1 37.2",
-    ("bmask_rcnn/abl_lmh", "BMask R-CNN", "Table 8"): "33.7 54.6 35.8",
-    ("bmask_rcnn/detectron2_r50", "BMask R-CNN", "README"): (
-        "36.6 56.7 39.4 17.3 38.8 53.8"
-    ),
-    ("mask_scoring/bmask_r101", "BMask R-CNN", "Table 2"): (
-        "38.7 59.1 41.9 17.4 40.7 55.5"
-    ),
-    ("iemask_rcnn/baseline", "IEMask R-CNN", "Table 3"): (
-        "35.27 56.45 37.72 16.83 38.18 50.00"
-    ),
-    ("iemask_rcnn/ed", "IEMask R-CNN", "Table 3"): (
-        "36.85 57.08 39.82 17.51 39.40 53.43"
-    ),
+    "iemask_rcnn/r50": 140_655_634,
+    "iemask_rcnn/released_r50": 140_065_042,
+    "iemask_rcnn/wo_gim": 140_655_634 - GLOBAL_INFORMATION - ITS_FUSION,
+    "iemask_rcnn/panet_r50": 68_438_592,
+    "iemask_rcnn/cascade_r50": 71_984_926,
 }
 
 
@@ -89,40 +65,60 @@ def shrunk(config):
     model = config.model
     model.num_classes = 3
     # 32 is what group normalisation needs at least; 26 layers have bottlenecks.
-    model.backbone.width = 32
-    model.backbone.depth = min(model.backbone.depth, 26)
-    model.neck.channels = model.rpn.channels = model.mask.channels = 32
-    model.box.fc_units = 8
+    if isinstance(model.backbone, ResNetConfig):
+        model.backbone.width = 32
+        model.backbone.depth = min(model.backbone.depth, 26)
+        model.backbone.groups = min(model.backbone.groups, 2)
+    else:
+        model.backbone.width, model.backbone.blocks = 8, 1
+        model.backbone.modules = (1, 1, 1)
+    model.neck.channels = model.rpn.channels = model.mask.head.channels = 32
+    model.boxes.head.fc_units = 8
+    if isinstance(model.boxes.head, AdaptiveBoxHeadConfig):
+        model.boxes.head.channels = 32
+    if isinstance(model.mask.head, AdaptiveMaskHeadConfig):
+        model.mask.head.channels = 64  # half of them have 32 groups
     if model.mask.context.filters:
         model.mask.context.filters = (32,) * len(model.mask.context.filters)
     return config
 
 
 def distinct_models():
-    """A recipe of each structure of model; the schedule and the data do not count."""
-    found = {}
+    """A recipe of each structure of model: what decides which layers there are."""
+    names = {}
     for name in RECIPES:
-        config = load_config(name)
-        if name not in PARAMETERS and not config.waits_for:
-            found.setdefault(json.dumps(to_dict(shrunk(config))["model"]), name)
-    return sorted(found.values())
+        model = to_dict(shrunk(load_config(name)))["model"]
+        model["refine"].pop("alpha")
+        model["mask"].pop("boundary")
+        parts = ("backbone", "neck", "boxes", "mask", "refine", "inclusive_boxes")
+        key = json.dumps([model[part] for part in parts])
+        names.setdefault(key, name)
+    return sorted(names.values())
 
 
-def docstring(name):
-    return importlib.import_module("tfmask.configs." + name.replace("/", ".")).__doc__
+def at_80_classes():
+    """The recipes whose parameters are known; those of deep trunks take seconds."""
+    deep = ("101", "hrw32")
+    return [
+        pytest.param(name, marks=pytest.mark.slow if name.endswith(deep) else ())
+        for name in PARAMETERS
+    ]
 
 
-def test_recipes_are_found_and_their_shared_parts_are_not():
-    files = {p.relative_to(recipes_folder()) for p in recipes_folder().glob("*/*.py")}
-    shared = {f for f in files if f.stem.startswith("_")}
-    assert len(RECIPES) == len(set(RECIPES)) == len(files - shared) > 100
-    assert not [name for name in RECIPES if "/_" in name]
+def test_the_recipes_are_short():
+    files = sorted(recipes_folder().rglob("*.py"))
+    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    print(f"{len(RECIPES)} recipes in {len(files)} files of {lines} lines")
+    assert lines < MOST_LINES
+    assert len(RECIPES) == len(set(RECIPES)) > 130
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_is_valid_and_survives_json(name):
+def test_recipe_is_valid_survives_json_and_says_what_it_is(name):
     config = validate(load_config(name))
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+    summary = recipe_summary(name)
+    assert summary.endswith(".") and len(summary) > 15
 
 
 @pytest.mark.parametrize("name", distinct_models())
@@ -130,56 +126,144 @@ def test_recipe_builds(name):
     assert count_parameters(build_model(shrunk(load_config(name)).model)) > 0
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_docstring_names_the_command(name):
-    assert re.search(rf"tfmask train {name}\s", docstring(name))
+@pytest.mark.parametrize("name", at_80_classes())
+def test_parameters_at_80_classes(name):
+    settings = load_config(name).model
+    settings.num_classes = 80
+    assert count_parameters(build_model(settings)) == PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", [r for r in RECIPES if not r.startswith("demo/")])
-def test_paper_recipe_names_its_tables_and_figures(name):
-    rows, text = load_config(name).published, docstring(name)
-    assert (name in WITHOUT_FIGURES) == (not rows)
-    for row in rows:
-        assert row.metrics and all(1 < v < 100 for v in row.metrics.values())
-        # "Table 3", "Tables 1 to 4", "Tables 2, 5 and 8"
-        assert row.paper.split(" (")[0] in " ".join(text.split())
-        number = re.fullmatch(r"(?:Table|Section) ([\d.]+)", row.table)
-        if number:
-            assert set(_numbers(text)) >= {number[1]}, row.table
+# --- what a recipe is of --------------------------------------------------------------
 
 
-def _numbers(text):
-    """Numbers of the tables and sections that a text names."""
-    text = " ".join(re.sub(r"\([^)]*\)", "", text).split())
-    for match in re.finditer(
-        r"(?:Table|Tables|section) ((?:[\d.]+(?:, | to | and )?(?:row \d+, )?)+)", text
-    ):
-        numbers = [n.rstrip(".") for n in re.findall(r"[\d.]+", match[1])]
-        if " to " in match[1]:
-            yield from map(str, range(int(numbers[0]), int(numbers[1]) + 1))
-        yield from numbers
+@pytest.mark.parametrize(
+    ("name", "path", "expected"),
+    [
+        ("mask_rcnn/tensorpack_r50", "anchors.rounding", "legacy"),
+        ("mask_rcnn/tensorpack_r50", "boxes.smooth_l1_beta", 1.0),
+        ("mask_rcnn/tensorpack_r50", "mask.head.predictor_initializer", "msra"),
+        ("mask_rcnn/tensorpack_r50", "rpn.match", "inside"),
+        ("mask_rcnn/tensorpack_zoo_r50", "anchors.rounding", "none"),
+        ("mask_rcnn/tensorpack_zoo_r50", "boxes.smooth_l1_beta", 0.0),
+        ("mask_rcnn/tensorpack_zoo_r50", "mask.head.predictor_initializer", "normal"),
+        ("mask_rcnn/tensorpack_zoo_r50", "rpn.match", "inside"),
+        ("mask_rcnn/maskrcnn_benchmark_r50", "rpn.match", "all"),
+        ("mask_rcnn/maskrcnn_benchmark_r50", "rpn.post_nms_train", 1000),
+        ("mask_rcnn/maskrcnn_benchmark_r50", "rpn.post_nms_scope", "batch"),
+        ("bmask_rcnn/r50", "mask.train_on_predicted_boxes", False),
+        ("bmask_rcnn/detectron2_r50", "mask.train_on_predicted_boxes", True),
+        ("bmask_rcnn/detectron2_cascade_r50", "mask.train_on_predicted_boxes", False),
+        ("bmask_rcnn/detectron2_cascade_r50", "rpn.post_nms_train", 2000),
+        ("bmask_rcnn/abl_full", "mask.boundary.dice_squared", False),
+        ("bmask_rcnn/abl_boundary", "mask.head.mask_to_boundary", False),
+        ("bmask_rcnn/abl_fuse_m2b", "mask.head.mask_to_boundary", True),
+        ("bmask_rcnn/abl_fuse_m2b", "mask.head.boundary_to_mask", False),
+        ("mr_rcnn/r101_dcn", "backbone.deformable", "v1"),
+        ("mr_rcnn/r50_alpha_0_2", "refine.alpha", 0.2),
+        ("mr_rcnn/x101_rm_only", "refine.pooling", "plain"),
+        ("mr_rcnn/r101_cls_only", "refine.boxes", False),
+        ("mask_rcnn/detectron2_x101", "pixel_std", (58.395, 57.12, 57.375)),
+        ("mask_rcnn/maskrcnn_benchmark_x101", "pixel_std", (1.0, 1.0, 1.0)),
+        ("iemask_rcnn/lvis_panet_x101", "backbone.width_per_group", 8),
+        ("iemask_rcnn/lvis_panet_x101", "postprocess.max_detections", 300),
+        ("iemask_rcnn/wo_aff", "neck.adaptive_fusion", False),
+        ("panet/r50", "boxes.head.form", "4conv1fc"),
+        ("composed/maskplus_refined", "refine.enabled", True),
+    ],
+)
+def test_setting_of_a_recipe(name, path, expected):
+    value = load_config(name).model
+    for part in path.split("."):
+        value = getattr(value, part)
+    assert value == expected
 
 
-def test_no_row_has_two_recipes():
-    seen = {}
-    for name in RECIPES:
-        for row in load_config(name).published:
-            key = row.paper, row.table, row.row, row.data
-            assert key not in seen, f"{name} and {seen[key]}: {key}"
-            seen[key] = name
+@pytest.mark.parametrize(
+    ("name", "neck", "head", "stages", "backbone"),
+    [
+        ("iemask_rcnn/x101", IEFPNConfig, EncoderDecoderHeadConfig, 1, ResNetConfig),
+        ("iemask_rcnn/panet_r50", PANetConfig, AdaptiveMaskHeadConfig, 1, ResNetConfig),
+        (
+            "bmask_rcnn/hrw32",
+            HRFPNConfig,
+            BoundaryPreservingHeadConfig,
+            1,
+            HRNetConfig,
+        ),
+        (
+            "composed/iefpn_bmask_cascade",
+            IEFPNConfig,
+            BoundaryPreservingHeadConfig,
+            3,
+            ResNetConfig,
+        ),
+        (
+            "composed/panet_encoder_decoder",
+            PANetConfig,
+            EncoderDecoderHeadConfig,
+            1,
+            ResNetConfig,
+        ),
+        (
+            "composed/hrnet_bmask_refined",
+            HRFPNConfig,
+            BoundaryPreservingHeadConfig,
+            1,
+            HRNetConfig,
+        ),
+    ],
+)
+def test_parts_of_a_recipe(name, neck, head, stages, backbone):
+    model = load_config(name).model
+    assert type(model.neck) is neck
+    assert type(model.mask.head) is head
+    assert type(model.backbone) is backbone
+    assert len(model.boxes.stages) == stages
 
 
-@pytest.mark.parametrize("key", PUBLISHED, ids=lambda key: f"{key[0]}-{key[2]}")
-def test_published_figures_of(key):
-    name, paper, table = key
-    rows = [
-        row
-        for row in load_config(name).published
-        if row.paper.startswith(paper) and row.table == table
-    ]
-    assert len(rows) == 1
-    figures = [v for k, v in rows[0].metrics.items() if k.startswith("mask/AP")]
-    assert figures == [float(v) for v in PUBLISHED[key].split()]
+def test_cascades_are_those_of_the_recipes_that_say_so():
+    stages = {
+        name: [
+            (stage.fg_iou, stage.regression_weights)
+            for stage in load_config(name).model.boxes.stages
+        ]
+        for name in RECIPES
+    }
+    cascades = {name for name in RECIPES if len(stages[name]) > 1}
+    assert cascades == {
+        "bmask_rcnn/detectron2_cascade_mask_rcnn_r50",
+        "bmask_rcnn/detectron2_cascade_r101",
+        "bmask_rcnn/detectron2_cascade_r50",
+        "composed/iefpn_bmask_cascade",
+        "iemask_rcnn/cascade_r50",
+        "maskplus/maskplus_plus_r101",
+    }
+    for name in cascades:
+        assert stages[name] == [
+            (0.5, (10.0, 10.0, 5.0, 5.0)),
+            (0.6, (20.0, 20.0, 10.0, 10.0)),
+            (0.7, (30.0, 30.0, 15.0, 15.0)),
+        ]
+
+
+def test_schedules_and_scales_of_recipes():
+    expected = {
+        "maskplus/maskplus_plus_r101": (8, 540000, (420000, 500000), (800,)),
+        "maskplus/cf_720": (8, 360000, (240000, 320000), (800,)),
+        "mr_rcnn/x101": (16, 9000, (6000,), (800,)),
+        "bmask_rcnn/detectron2_r50": (16, 90000, (2 / 3, 8 / 9), (800,)),
+        "iemask_rcnn/r101": (2, 720000, (480000, 640000), None),
+        "iemask_rcnn/lvis_r50": (2, 1440000, (960000, 1280000), None),
+        "bmask_rcnn/detectron2_cascade_mask_rcnn_r50": (16, 90000, None, None),
+        "panet/r50": (16, 180000, None, (1200, 1200, 1000, 800, 600, 400)),
+    }
+    for name, (batch, steps, decay_at, short_side) in expected.items():
+        config = load_config(name)
+        assert (config.train.batch_size, config.train.steps) == (batch, steps), name
+        if decay_at is not None:
+            assert config.train.decay_at == decay_at, name
+        scales = short_side or (640, 672, 704, 736, 768, 800)
+        assert config.data.short_side == scales, name
 
 
 @pytest.mark.parametrize(
@@ -187,6 +271,8 @@ def test_published_figures_of(key):
     [
         ("maskplus/biased", {"mask"}),
         ("maskplus/maskplus_r50", {"mask", "mask_quasi_half"}),
+        ("composed/iefpn_bmask_cascade", {"mask", "boundary"}),
+        ("composed/maskplus_refined", set()),
     ],
 )
 def test_biased_training_weighs_masks_more_in_the_first_half(name, terms):
@@ -199,14 +285,10 @@ def test_biased_training_weighs_masks_more_in_the_first_half(name, terms):
             assert loss_weight(step, weight.kind, points, 360_000) == expected
 
 
-def test_loss_weights_name_terms_of_the_model():
-    config = shrunk(load_config("maskplus/maskplus_r50"))
+@pytest.mark.parametrize(
+    "name", [name for name in RECIPES if load_config(name).train.loss_weights]
+)
+def test_loss_weights_name_terms_of_the_model(name):
+    config = shrunk(load_config(name))
     model = build_model(config.model)
     assert set(config.train.loss_weights) <= set(model.loss_weights.names)
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_at_80_classes(name):
-    settings = load_config(name).model
-    settings.num_classes = 80
-    assert count_parameters(build_model(settings)) == PARAMETERS[name]

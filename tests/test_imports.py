@@ -37,6 +37,7 @@ RANK = {
     "cli": 6,
     "configs": 6,
     "__main__": 7,
+    "_registration": 6,
     "__init__": 7,
 }
 # Siblings that may know each other: training evaluates, and starts from weight files.
@@ -62,7 +63,7 @@ def imported(path: Path) -> set[str]:
 
 
 def package(module: str) -> str:
-    return module.split(".")[1] if "." in module else "__init__"
+    return module.split(".")[1]
 
 
 @pytest.mark.parametrize("module", MODULES)

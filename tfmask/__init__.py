@@ -21,7 +21,7 @@ _PUBLIC = {
     "MaskPlus": "tfmask.models.architectures",
     "MaskRCNN": "tfmask.models.architectures",
     "MaskScoringRCNN": "tfmask.models.architectures",
-    "PANet": "tfmask.models.architectures",
+    "PANetRCNN": "tfmask.models.architectures",
     "Predictor": "tfmask.evaluation.predictor",
     "TfmaskError": "tfmask.errors",
     "load_config": "tfmask.config",

@@ -17,22 +17,22 @@ bmask_rcnn/mask_rcnn_hrw32        | Mask R-CNN HRNetV2-W32  | 36.6 58.7 38.9 40.
 bmask_rcnn/hrw32                  | BMask R-CNN HRNetV2-W32 | 38.1 59.4 40.7 41.0 61.9 45.1
 
 == Table 2 | COCO test-dev | {MASK_6}
--                                 | MNC                   | 24.6    -    -    -    -    -
--                                 | FCIS+++               | 33.6 54.5    -    -    -    -
-mask_rcnn/detectron2_r101         | Mask R-CNN R101-FPN   | 35.7 58.0 37.8 15.5 38.1 52.4
-mask_rcnn/detectron2_x101         | Mask R-CNN X101-FPN   | 37.1 60.0 39.4 16.9 39.9 53.5
--                                 | MaskLab               | 35.4 57.4 37.4 16.9 38.3 49.2
--                                 | MaskLab+              | 37.3 59.8 39.6 19.1 40.5 50.6
-mask_scoring/r50                  | MS R-CNN R50-FPN      | 35.8 56.5 38.4 16.2 37.4 51.0
-mask_scoring/r101                 | MS R-CNN R101-FPN     | 37.5 58.7 40.2 17.2 39.5 53.0
--                                 | CondInst              | 35.4 56.4 37.6 18.4 37.9 46.9
--                                 | BlendMask             | 34.3 55.4 36.6 14.9 36.4 48.9
--                                 | PointRend             | 36.3    -    -    -    -    -
-mask_rcnn/maskrcnn_benchmark_r50  | Mask R-CNN* R50-FPN   | 34.6 56.5 36.6 15.4 36.3 49.7
-bmask_rcnn/r50                    | BMask R-CNN R50-FPN   | 35.9 57.0 38.6 15.8 37.6 52.2
-mask_rcnn/maskrcnn_benchmark_r101 | Mask R-CNN* R101-FPN  | 36.2 58.6 38.4 16.4 38.4 52.1
-bmask_rcnn/r101                   | BMask R-CNN R101-FPN  | 37.7 59.3 40.6 16.8 39.9 54.6
-mask_scoring/bmask_r101           | BMask + MS R-CNN R101 | 38.7 59.1 41.9 17.4 40.7 55.5
+-                                 | MNC                                    | 24.6    -    -    -    -    -
+-                                 | FCIS+++                                | 33.6 54.5    -    -    -    -
+mask_rcnn/detectron2_r101         | Mask R-CNN R101-FPN                    | 35.7 58.0 37.8 15.5 38.1 52.4
+mask_rcnn/detectron2_x101         | Mask R-CNN X101-FPN                    | 37.1 60.0 39.4 16.9 39.9 53.5
+-                                 | MaskLab                                | 35.4 57.4 37.4 16.9 38.3 49.2
+-                                 | MaskLab+                               | 37.3 59.8 39.6 19.1 40.5 50.6
+mask_scoring/r50                  | MS R-CNN R50-FPN                       | 35.8 56.5 38.4 16.2 37.4 51.0
+mask_scoring/r101                 | MS R-CNN R101-FPN                      | 37.5 58.7 40.2 17.2 39.5 53.0
+-                                 | CondInst                               | 35.4 56.4 37.6 18.4 37.9 46.9
+-                                 | BlendMask                              | 34.3 55.4 36.6 14.9 36.4 48.9
+-                                 | PointRend                              | 36.3    -    -    -    -    -
+mask_rcnn/maskrcnn_benchmark_r50  | Mask R-CNN* R50-FPN                    | 34.6 56.5 36.6 15.4 36.3 49.7
+bmask_rcnn/r50                    | BMask R-CNN R50-FPN                    | 35.9 57.0 38.6 15.8 37.6 52.2
+mask_rcnn/maskrcnn_benchmark_r101 | Mask R-CNN* R101-FPN                   | 36.2 58.6 38.4 16.4 38.4 52.1
+bmask_rcnn/r101                   | BMask R-CNN R101-FPN                   | 37.7 59.3 40.6 16.8 39.9 54.6
+mask_scoring/bmask_r101           | BMask R-CNN R101-FPN with Mask Scoring | 38.7 59.1 41.9 17.4 40.7 55.5
 > Mask R-CNN without a star is cited from its own paper, of 2017; the recipes are its
 > authors' later code, whose figures are higher.
 

@@ -35,7 +35,7 @@ iemask_rcnn/cityscapes_wo_aff | w/o AFF      | 35.80
 iemask_rcnn/cityscapes_r50    | IEMask R-CNN | 36.24
 > Table 6 has 36.7 of the second row: another run.
 
-== Table 4 | LVIS 1.0 val | mask/AP
+== Table 4 | LVIS v1.0 val | mask/AP
 iemask_rcnn/lvis_wo_aff | w/o AFF      | 24.13
 iemask_rcnn/lvis_r50    | IEMask R-CNN | 25.61
 
@@ -75,7 +75,7 @@ iemask_rcnn/cityscapes_bmask_r50        | BMask R-CNN     | 35.6 60.6 34.3 65.1 
 -                                       | Mask Transfiner | 33.3 59.3 31.0 63.7 24.8 65.2 51.2 76.6 30.2 44.8 53.4 73.0 39.9 58.3 16.1 38.9 20.2 53.6
 iemask_rcnn/cityscapes_r50              | IEMask R-CNN    | 36.7 62.3 36.5 67.7 30.5 69.4 55.9 79.7 31.6 43.0 57.9 73.0 34.1 57.9 21.9 48.4 25.4 58.8
 
-== Table 7 | LVIS 1.0 val | {MASK_6} mask/APr mask/APc mask/APf
+== Table 7 | LVIS v1.0 val | {MASK_6} mask/APr mask/APc mask/APf
 iemask_rcnn/lvis_mask_rcnn_r50     | R50 Mask R-CNN       | 22.44 34.94 23.79 13.94 30.65 40.59 11.45 21.24 28.63
 iemask_rcnn/lvis_panet_r50         | R50 PANet            | 23.13 35.38 24.58 14.10 31.20 41.89 12.52 21.52 29.59
 iemask_rcnn/lvis_mask_scoring_r50  | R50 MS R-CNN         | 22.26 34.99 23.50 14.02 30.41 40.45 10.86 21.06 28.61

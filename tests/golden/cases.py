@@ -11,7 +11,7 @@ from golden.cases_detectron2 import (
     detectron2_training,
 )
 from golden.cases_iemask import iemask_mask_head, mask_scoring_head
-from golden.cases_parts import deform_conv, iemask_fpn
+from golden.cases_parts import deform_conv, hrnet, iemask_fpn
 from golden.compare import (
     BOX,
     DEEP,
@@ -172,5 +172,6 @@ CASES = {
     "mask_scoring_head": mask_scoring_head,
     "iemask_fpn_square": iemask_fpn,
     "iemask_fpn_wide": iemask_fpn,
+    "hrnet_w32": hrnet,
     "deform_conv": deform_conv,
 }

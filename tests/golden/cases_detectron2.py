@@ -74,8 +74,6 @@ def detectron2_settings(case: Case):
         backbone = settings.backbone
         backbone.depth, backbone.groups, backbone.width_per_group = 101, 32, 8
         backbone.stride_in_1x1 = False
-        # Blue, green, red in the file of that model; ours are red, green, blue.
-        settings.pixel_std = (58.395, 57.12, 57.375)
     return settings
 
 
@@ -90,7 +88,8 @@ def detectron2_inference(case: Case) -> list[Row]:
     boxes, scores = proposals.boxes[0].numpy(), proposals.scores[0].numpy()
     order = order_of(boxes, scores, expected["proposals"])
     result = {
-        k: v[0].numpy() for k, v in model({"images": images, "image_sizes": sizes}).items()
+        k: v[0].numpy()
+        for k, v in model({"images": images, "image_sizes": sizes}).items()
     }
     best = order_of(result["boxes"], result["scores"], expected["det_boxes"])
     detected = result["boxes"][best]

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -102,13 +101,3 @@ def test_no_rois_of_an_image_are_no_features():
         4,
         2,
     )
-
-
-def test_functional_model_survives_a_file(tmp_path):
-    inputs = [keras.Input((3, 4, 4, 2)), keras.Input((4, 4, 2))]
-    model = keras.Model(inputs, ContextualFusion((5, 2))(inputs))
-    x = [normal(2, 3, 4, 4, 2), normal(2, 4, 4, 2)]
-    expected = model(x).numpy()
-    model.save(tmp_path / "context.keras")
-    restored = keras.models.load_model(tmp_path / "context.keras")
-    np.testing.assert_allclose(restored(x), expected, rtol=1e-5, atol=1e-6)

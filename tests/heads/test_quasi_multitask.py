@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,21 +81,3 @@ def test_predictor_starts_small_or_as_msra():
         deviations[name] = np.std(branch.predictor.kernel)
     assert deviations["normal"] == pytest.approx(0.001, rel=0.05)
     assert deviations["msra"] == pytest.approx(np.sqrt(2 / 80), rel=0.05)
-
-
-def test_low_precision_gives_float32_logits():
-    branch = QuasiMultitaskBranch(2, 4, 8, channels=4, dtype="mixed_bfloat16")
-    branch.build((None, 4, 4, 4))
-    assert branch(tf.ones([1, 4, 4, 4])).dtype == tf.float32
-
-
-def test_functional_model_survives_a_file(tmp_path):
-    feature = keras.Input((3, 8, 8, 4))
-    branch = QuasiMultitaskBranch(2, 8, 4, conv_layers=1, channels=4)
-    model = keras.Model(feature, branch(feature))
-    x = normal(2, 3, 8, 8, 4)
-    expected = model(x).numpy()
-    assert expected.shape == (2, 3, 4, 4, 2)
-    model.save(tmp_path / "branch.keras")
-    restored = keras.models.load_model(tmp_path / "branch.keras")
-    np.testing.assert_allclose(restored(x), expected, rtol=1e-5, atol=1e-6)

@@ -29,10 +29,10 @@ def run(layer, training):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_values_and_gradients_are_those_of_keras(training):
-    mine, mine_gradients = run(make(BatchNorm), training)
-    theirs, gradients = run(make(keras.layers.BatchNormalization), training)
-    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
-    for a, b in zip(mine_gradients, gradients):
+    fused, fused_gradients = run(make(BatchNorm), training)
+    composed, gradients = run(make(keras.layers.BatchNormalization), training)
+    np.testing.assert_allclose(fused, composed, rtol=1e-4, atol=1e-5)
+    for a, b in zip(fused_gradients, gradients):
         scale = np.abs(b).max()
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * scale)
 
@@ -48,6 +48,21 @@ def test_moving_statistics_take_a_tenth_of_the_batch():
     )
     expected = 0.9 * variance + 0.1 * flat.var(0, ddof=1)
     np.testing.assert_allclose(after[1], expected, rtol=1e-5)
+
+
+def test_masked_features_do_not_count_in_the_statistics():
+    layer, keras_layer = make(BatchNorm), make(keras.layers.BatchNormalization)
+    mask = tf.constant(RNG.uniform(size=X.shape[:3]) < 0.5)
+    kwargs = {"training": True, "mask": mask}
+    np.testing.assert_array_equal(layer(X, **kwargs), keras_layer(X, **kwargs))
+    for a, b in zip(layer.non_trainable_weights, keras_layer.non_trainable_weights):
+        np.testing.assert_array_equal(np.array(a), np.array(b))
+
+
+def test_synchronised_statistics_are_in_the_configuration():
+    layer = BatchNorm(momentum=0.7, synchronized=True)
+    twin = BatchNorm.from_config(layer.get_config())
+    assert (twin.momentum, twin.synchronized) == (0.7, True)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

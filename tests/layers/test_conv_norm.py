@@ -41,13 +41,40 @@ def test_bordered_input_gets_no_border(kernel, strides):
     )
 
 
+def test_groups_read_their_own_channels():
+    layer = ConvNorm(6, groups=2, bias_initializer="torch")
+    layer.build(X.shape)
+    assert layer.kernel.shape == (3, 3, 16, 6)
+    changed = X.copy()
+    changed[..., :16] += 1.0
+    same = np.isclose(layer(changed), layer(X), atol=1e-5).all((0, 1, 2))
+    np.testing.assert_array_equal(same, [False] * 3 + [True] * 3)
+    assert np.abs(layer.bias).max() <= 1 / np.sqrt(9 * 16)
+    for groups, filters in ((3, 6), (4, 6)):
+        with pytest.raises(ValueError, match=f"groups={groups}: expected a divisor"):
+            ConvNorm(filters, groups=groups).build(X.shape)
+
+
+def test_bias_of_pytorch_is_within_the_bound_of_its_kernel():
+    layer = ConvNorm(512, 3, bias_initializer="torch")
+    layer.build((None, None, None, 4))
+    bound = 1 / np.sqrt(9 * 4)
+    assert 0.95 * bound < np.abs(layer.bias).max() <= bound
+    assert np.std(layer.bias) == pytest.approx(bound / np.sqrt(3), rel=0.1)
+
+
+def test_even_kernels_are_refused():
+    with pytest.raises(ValueError, match="kernel_size=4: expected an odd side"):
+        ConvNorm(8, 4)
+
+
 def test_folded_frozen_norm_equals_the_separate_one():
     layer = ConvNorm(16, norm="frozen_bn", train_affine=True)
     layer.build((None, None, None, 32))
-    for weight in layer.norm.weights:
+    for weight in layer.norm_layer.weights:
         weight.assign(RNG.uniform(0.5, 1.5, 16))
     plain = tf.nn.conv2d(X, layer.kernel, 1, "SAME")
-    np.testing.assert_allclose(layer(X), layer.norm(plain), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(layer(X), layer.norm_layer(plain), rtol=1e-4, atol=1e-4)
 
 
 def test_frozen_norm_trains_its_scale_only_when_asked():

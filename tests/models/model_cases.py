@@ -23,7 +23,6 @@ from tfmask.config import (
 )
 from tfmask.models.build import build_model
 
-
 _HEADS = {
     "fcn": FCNMaskHeadConfig,
     "boundary_preserving": BoundaryPreservingHeadConfig,
@@ -32,7 +31,7 @@ _HEADS = {
 
 
 def small_mask(head="fcn", **changes) -> MaskConfig:
-    """A small mask branch: the tag of its head, fields of that head and of the branch."""
+    """A small mask branch: its head's tag, fields of that head and of the branch."""
     options = {"channels": 32, "conv_layers": 2} | changes
     own = {field.name for field in dataclasses.fields(_HEADS[head])}
     branch = {field.name for field in dataclasses.fields(MaskConfig)}

@@ -60,5 +60,3 @@ def test_own_choices_of_an_architecture_are_kept():
     assert masks.context.filters == (16, 32)
     assert [branch.name for branch in masks.quasi] == ["quasi_double"]
     assert masks.refinement.kind == "original" and masks.pyramid is not None
-
-

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import change, losses_and_gradients, small_batch, small_mask, small_model
+from models.model_cases import (
+    change,
+    losses_and_gradients,
+    small_batch,
+    small_mask,
+    small_model,
+)
 
 from tfmask.config import (
     BoundaryConfig,
@@ -60,10 +66,7 @@ def test_r50_has_the_published_number_of_parameters(lineage, plain):
 
 
 def test_sobel_head_adds_its_two_convolutions():
-    plain, sobel = (
-        small_model(mask=small_mask(sobel=on))
-        for on in (False, True)
-    )
+    plain, sobel = (small_model(mask=small_mask(sobel=on)) for on in (False, True))
     assert count_parameters(sobel) - count_parameters(plain) == 225
 
 
@@ -231,10 +234,10 @@ def test_weights_of_other_classes_reset_both_predictors(model, tmp_path):
 @pytest.mark.parametrize("size,boundary", [(7, 28), (28, 14), (21, 28)])
 def test_sizes_that_no_stride_joins_are_a_configuration_error(size, boundary):
     config = Config()
-    config.model.mask = mask_config(
-        pool_size=size, boundary_size=boundary
-    )
+    config.model.mask = mask_config(pool_size=size, boundary_size=boundary)
     with pytest.raises(ConfigError, match=f"boundary_size={boundary}.*={size}:"):
         validate(config)
-    config.model.mask.head = FCNMaskHeadConfig(pool_size=size)  # which has no boundary feature
+    config.model.mask.head = FCNMaskHeadConfig(
+        pool_size=size
+    )  # which has no boundary feature
     validate(config)

@@ -19,11 +19,11 @@ from tfmask.models import architectures
 ARCHITECTURES = (
     architectures.MaskRCNN,
     architectures.CascadeMaskRCNN,
-    # PANET
+    architectures.PANetRCNN,
     architectures.MaskPlus,
     architectures.MRRCNN,
     architectures.BMaskRCNN,
-    # IEMASK
+    architectures.IEMaskRCNN,
     architectures.MaskScoringRCNN,
 )
 # Loads models and compares their results with stored ones, to the bit.

@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from models.model_cases import losses_and_gradients, small_batch, small_mask, small_model
+from models.model_cases import (
+    losses_and_gradients,
+    small_batch,
+    small_mask,
+    small_model,
+)
 
 from tfmask.config import (
     BoundaryRefinementConfig,

@@ -75,9 +75,7 @@ def test_best_anchor_is_sought_among_all_or_among_those_inside():
     assert labels("inside") == [IGNORE, FG, BG]
 
 
-@pytest.mark.parametrize(
-    "threshold, expected", [(0.5, IGNORE), (0.6, BG), (1.1, BG)]
-)
+@pytest.mark.parametrize("threshold, expected", [(0.5, IGNORE), (0.6, BG), (1.1, BG)])
 def test_anchors_in_a_crowd_region_are_no_background(threshold, expected):
     # Half of `beside` lies in the region, which is no instance either.
     labels = anchor_labels(

@@ -33,6 +33,27 @@ def test_layer_checks_and_sizes():
     ]
 
 
+@pytest.mark.parametrize("first, last", [(2, 5), (3, 5), (2, 4)])
+def test_levels_are_named_after_those_of_the_backbone(first, last):
+    levels = tuple(f"c{i}" for i in range(first, last + 1))
+    layer, inputs = FPN(16, levels=levels), stages(128, 64)
+    layer.build({name: inputs[name].shape for name in levels})
+    outputs = layer({name: inputs[name] for name in levels})
+    rois = tuple(f"p{i}" for i in range(first, last + 1))
+    assert layer.roi_levels == rois
+    assert tuple(outputs) == tuple(layer.output_spec) == (*rois, f"p{last + 1}")
+    for name, spec in layer.output_spec.items():
+        size = (128 // spec.stride, 64 // spec.stride, spec.channels)
+        assert spec.stride == 2 ** int(name[1:])
+        assert tuple(outputs[name].shape[1:]) == size
+
+
+@pytest.mark.parametrize("levels", [(), ("c2", "c4"), ("c5", "c4"), ("fine",)])
+def test_levels_with_a_gap_or_out_of_order_are_refused(levels):
+    with pytest.raises(ValueError, match="levels="):
+        FPN(16, levels=levels)
+
+
 def test_p6_is_every_second_cell_of_p5():
     layer = FPN(16)
     inputs = stages(256, 224)

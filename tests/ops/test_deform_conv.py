@@ -1,10 +1,19 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
 
 from tfmask.ops.deform_conv import deform_conv2d
 
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def ordered():
+    """The threads of crop_and_resize's gradient lose each other's sums otherwise."""
+    tf.config.experimental.enable_op_determinism()
+    yield
+    tf_config.disable_op_determinism()
 
 
 def normal(*shape):
@@ -83,7 +92,7 @@ def test_definition(strides, groups, modulated):
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_gradients_are_the_differences_of_the_definition(groups):
+def test_gradients_are_the_differences_of_the_definition(groups, ordered):
     tensors = {
         "features": normal(1, 4, 5, 4),
         "offsets": normal(1, 2, 3, 18),
@@ -113,6 +122,24 @@ def test_gradients_are_the_differences_of_the_definition(groups):
         slope = (total(there) - total(back)) / (2 * step)
         product = np.sum(gradients[name] * direction)
         np.testing.assert_allclose(product, slope, rtol=2e-3, err_msg=name)
+
+
+def test_the_slope_in_the_middle_of_a_cell_is_that_of_the_interval_after_it():
+    # torchvision's choice. Zero, crop_and_resize's own, would keep displacements that
+    # begin at zero there for ever.
+    features = tf.constant(normal(1, 4, 5, 2))
+    kernel = np.zeros((3, 3, 2, 1), np.float32)
+    kernel[1, 1, :, 0] = (2.0, 3.0)  # the middle tap alone
+    offsets = tf.zeros((1, 4, 5, 18))
+    with tf.GradientTape() as tape:
+        tape.watch(offsets)
+        result = deform_conv2d(features, offsets, tf.constant(kernel))
+    slopes = tape.gradient(result, offsets)[0].numpy()
+    weighted = np.pad(features[0] @ [[2.0], [3.0]], [[0, 1], [0, 1], [0, 0]])[..., 0]
+    below, beside = np.diff(weighted, axis=0)[:, :-1], np.diff(weighted, axis=1)[:-1]
+    np.testing.assert_allclose(slopes[..., 8], below, atol=2e-4)
+    np.testing.assert_allclose(slopes[..., 9], beside, atol=2e-4)
+    assert not slopes[..., :8].any() and not slopes[..., 10:].any()
 
 
 def test_places_that_are_no_numbers_read_zero_and_have_finite_gradients():

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.layers.loss_weights import LossWeights
+from tfmask.models.fitting import FittedModel
 from tfmask.ops.distribute import cross_replica_sum
 
 STREAM = 512  # examples that `seen` can tell apart
@@ -32,7 +33,7 @@ class Seen(keras.layers.Layer):
         self.counts.assign_add(cross_replica_sum(hits))
 
 
-class FakeModel(keras.Model):
+class FakeModel(FittedModel):
     """Two losses over a convolution and a dense layer."""
 
     def __init__(self, classes=3, **kwargs):
@@ -49,7 +50,7 @@ class FakeModel(keras.Model):
         self.head.build((None, 4))
         self.built = True
 
-    def call(self, batch, training=False):
+    def call(self, batch, training=False, supervised=None):
         x = tf.cast(batch["images"], tf.float32) / 255
         x = tf.nn.relu(self.norm(self.conv(x)))
         pooled = tf.reduce_mean(x, axis=[1, 2])

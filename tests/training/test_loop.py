@@ -6,7 +6,6 @@ import pytest
 from training.fake_run import fake_config, make_loop, rising_evaluation, weights_of
 
 from tfmask.errors import NonFiniteLossError, RunFolderError
-from tfmask.training.step import TrainStep
 from tfmask.weights.load import load_weights
 
 
@@ -129,27 +128,35 @@ def test_loss_that_is_not_finite_stops_at_its_step_and_is_named(tmp_path):
     with pytest.raises(NonFiniteLossError) as caught:
         loop.run()
     text = str(caught.value)
-    assert "step 5: mask is nan" in text
+    assert "step 6: mask is nan" in text
     assert "images of the batch: 100, 101, 102, 103;" in text
     assert text.count("step-3") == 1
     assert loop.checkpoints.manager.latest_checkpoint.endswith("step-3")
 
 
-def test_float16_overflow_is_left_out_and_the_run_goes_on(tmp_path, monkeypatch):
-    lines = []
-    loop = make_loop(fake_config(tmp_path, precision="float16"), log=lines.append)
-    plain = TrainStep.__call__
-    state = {"calls": 0}
+class OverflowAt(keras.callbacks.Callback):
+    """The second step has a scale that overflows float32, instead of float16."""
 
-    def overflow_once(self, batch, scale, stop):
-        state["calls"] += 1
-        # A scale that overflows float32 stands for one that overflows float16.
-        return plain(self, batch, np.inf if state["calls"] == 2 else scale, stop)
+    def on_train_batch_begin(self, batch, logs=None):
+        scale = self.loss_scale.scale
+        if logs["step"] == 1:
+            scale.assign(np.inf)
+        elif logs["step"] == 2:
+            assert float(scale) == np.inf  # half of it
+            scale.assign(2.0**15)
 
-    monkeypatch.setattr(TrainStep, "__call__", overflow_once)
+
+def test_float16_overflow_is_left_out_and_the_run_goes_on(tmp_path):
+    lines, overflow = [], OverflowAt()
+    config = fake_config(tmp_path, precision="float16")
+    loop = make_loop(config, log=lines.append, callbacks=[overflow])
+    overflow.loss_scale = loop.loss_scale
     loop.run()
+    (line,) = (line for line in lines if "gradients overflow float16" in line)
+    assert line.startswith("step 2: ") and line.endswith("loss scale inf -> inf")
     assert loop.step == 12
-    assert [line for line in lines if "loss scale 32768 -> 16384" in line]
+    assert int(loop.optimizer.inner.iterations) == 11
+    assert np.isfinite(weights_of(loop.model)["conv/kernel"]).all()
 
 
 def test_best_weights_are_those_of_the_highest_mask_ap(tmp_path):

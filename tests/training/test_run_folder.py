@@ -1,12 +1,15 @@
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 from training.fake_run import CLASSES, fake_config
 
 from tfmask import config as config_module
+from tfmask.data.dataset import Dataset, ImageRecord
 from tfmask.errors import RunFolderError
 from tfmask.structures import ClassMap
-from tfmask.training.run_folder import RunFolder
+from tfmask.training.run_folder import RunFolder, identity
 
 
 def started(tmp_path, **settings) -> RunFolder:
@@ -113,3 +116,86 @@ def test_rewind_drops_later_and_broken_lines(tmp_path):
 
 def test_best_is_minus_one_before_the_first_evaluation(tmp_path):
     assert started(tmp_path).best() == -1.0
+
+
+def record(image_id, labels, **changes) -> ImageRecord:
+    count = len(labels)
+    values = {
+        "path": f"/somewhere/{image_id}.png",
+        "file_name": f"{image_id}.png",
+        "width": 40,
+        "height": 30,
+        "boxes": np.zeros((count, 4), np.float32),
+        "crowd": np.zeros(count, bool),
+        "areas": np.ones(count),
+        "annotation_ids": tuple(range(count)),
+        "segmentations": (None,) * count,
+        **changes,
+    }
+    labels = np.array(labels, np.int32)
+    return ImageRecord(image_id=image_id, labels=labels, **values)
+
+
+def data(*images, path="/data") -> Dataset:
+    images = list(images) or [record(1, [1, 2]), record(2, [3])]
+    return Dataset(
+        path=path, source=path, image_folder=path, class_map=CLASSES, images=images
+    )
+
+
+def test_data_is_told_apart_by_what_it_is_not_where_it_lies():
+    first = identity(data())
+    assert (first["images"], first["instances"]) == (2, 3)
+    moved = [dataclasses.replace(r, path="/else") for r in data().images]
+    assert identity(data(*moved, path="/else")) == first
+    one, two = data().images
+    others = [
+        (two, one),
+        (one,),
+        (one, record(3, [3])),
+        (one, record(2, [2])),
+        (one, record(2, [3], crowd=np.ones(1, bool))),
+        (one, record("2", [3])),
+    ]
+    hashes = [identity(data(*images))["sha256"] for images in others]
+    assert len({first["sha256"], *hashes}) == 7
+
+
+def run_on(tmp_path, dataset):
+    """A folder with a run on a data set in it."""
+    config = fake_config(tmp_path)
+    config.data.train = dataset.path
+    folder = RunFolder(config, CLASSES, data=identity(dataset))
+    folder.open(resume=False)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-3.index").write_bytes(b"")
+
+
+def resume_on(tmp_path, dataset):
+    config = fake_config(tmp_path)
+    config.data.train = dataset.path
+    return RunFolder(config, CLASSES, data=identity(dataset)).open(resume=True)
+
+
+def test_run_is_resumed_with_its_data_from_another_place(tmp_path):
+    run_on(tmp_path, data())
+    assert resume_on(tmp_path, data(path="/moved")) == [
+        "data.train: '/data' -> '/moved'"
+    ]
+
+
+def test_run_is_not_resumed_with_other_data_in_the_same_place(tmp_path):
+    run_on(tmp_path, data())
+    with pytest.raises(RunFolderError, match="2 images with 3 .* 1 images with 2 "):
+        resume_on(tmp_path, data(record(1, [1, 2])))
+    with pytest.raises(RunFolderError, match="same counts"):
+        resume_on(tmp_path, data(record(1, [1, 2]), record(2, [2])))
+
+
+def test_run_that_did_not_write_its_data_down_goes_by_the_path(tmp_path):
+    run_on(tmp_path, data())
+    (tmp_path / "data.json").unlink()
+    with pytest.raises(RunFolderError, match="data.train"):
+        resume_on(tmp_path, data(path="/moved"))
+    assert resume_on(tmp_path, data()) == []
+    assert (tmp_path / "data.json").exists()

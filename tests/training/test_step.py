@@ -6,8 +6,9 @@ from training import fake_model
 from training.fake_run import weights_of
 
 from tfmask.config import TrainConfig
+from tfmask.models.learning import LossScale
 from tfmask.training.optimizer import build_optimizer
-from tfmask.training.step import LossScale, TrainStep
+from tfmask.training.step import TrainStep
 
 
 class Setting:
@@ -30,12 +31,14 @@ class Setting:
         self.optimizer = build_optimizer(self.model, TrainConfig(**values))
         data = fake_model.batches(0, 4)
         self.batches = iter(data)
+        self.loss_scale = LossScale(active=policy == "mixed_float16")
         self.step = TrainStep(
             tf.distribute.get_strategy(),
             self.model,
             self.optimizer,
             data.element_spec,
             clip_norm,
+            self.loss_scale,
         )
 
 
@@ -141,35 +144,59 @@ def test_gradient_that_is_not_finite_is_named(monkeypatch):
 def test_mixed_precision_trains_float32_weights(policy):
     setting = Setting(policy=policy)
     batch = next(setting.batches)
-    losses = [setting.step(batch, 128.0).losses["loss"] for _ in range(5)]
+    losses = [setting.step(batch).losses["loss"] for _ in range(5)]
     assert losses[-1] < losses[0]
     assert {v.dtype for v in setting.optimizer.variables} == {tf.float32}
 
 
 def test_loss_scale_cancels_out():
     plain, scaled = Setting(), Setting()
-    plain.step(next(plain.batches), 1.0)
-    scaled.step(next(scaled.batches), 1024.0)
+    scaled.loss_scale.active = True
+    scaled.loss_scale.scale.assign(1024.0)
+    plain.step(next(plain.batches))
+    assert scaled.step(next(scaled.batches)).loss_scale == 1024.0
     for a, b in zip(plain.optimizer.variables, scaled.optimizer.variables):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6, atol=1e-7)
 
 
 def test_loss_scale_halves_at_an_overflow_and_doubles_after_good_steps(monkeypatch):
     monkeypatch.setattr(LossScale, "GROWTH_STEPS", 3)
-    scale = LossScale("float16")
+    scale = LossScale(active=True)
     start = float(scale.scale)
-    assert scale.update(finite=False)
-    assert float(scale.scale) == start / 2
-    for _ in range(3):
-        assert scale.update(finite=True)
-    assert float(scale.scale) == start
+    steps = [False, True, True, True, True, False, True, True, True]
+    seen = []
+    for finite in steps:
+        scale.update(finite)
+        seen.append(float(scale.scale) / start)
+    assert seen == [0.5, 0.5, 0.5, 1, 1, 0.5, 0.5, 0.5, 1]
     scale.scale.assign(1.0)
-    assert not scale.update(finite=False)
+    scale.update(False)
+    assert float(scale.scale) == 1.0
 
 
-def test_without_float16_an_overflow_is_never_explained_by_the_scale():
-    assert not LossScale("bfloat16").update(finite=False)
-    assert float(LossScale("float32").scale) == 1.0
+def test_scale_of_float16_explains_an_overflow_until_it_is_one():
+    setting = Setting(policy="mixed_float16")
+    setting.model.nan_at = 4  # in the second batch
+    setting.loss_scale.scale.assign(np.inf)
+    result = setting.step(next(setting.batches))
+    assert not result.finite and result.explained
+    setting.loss_scale.scale.assign(1.0)
+    result = setting.step(next(setting.batches))
+    assert not result.finite and not result.explained
+
+
+def test_without_float16_the_scale_is_one_for_ever():
+    scale = LossScale(active=False)
+    scale.update(False)
+    assert float(scale.scale) == 1.0
+
+
+def test_step_that_was_started_is_waited_for_later():
+    setting, plain = Setting(), Setting()
+    first = setting.step.start(next(setting.batches))
+    second = setting.step.start(next(setting.batches))
+    assert second.wait().losses != first.wait().losses
+    assert first.wait().losses == plain.step(next(plain.batches)).losses
 
 
 def test_stop_request_comes_back():

@@ -13,8 +13,8 @@ def built_shapes():
     settings = lineages.detectron2().model
     settings.num_classes = 1
     settings.backbone.width, settings.neck.channels = 8, 32
-    settings.rpn.channels = settings.mask.channels = 32
-    settings.box.fc_units = 128
+    settings.rpn.channels = settings.mask.head.channels = 32
+    settings.boxes.head.fc_units = 128
     weights = named_weights(build_model(settings))
     return {
         path: tuple(weight.shape)

@@ -154,8 +154,8 @@ def widened(shapes: dict) -> dict:
 
 def model_shapes(built_shapes, settings: ModelConfig) -> dict:
     """Shapes of the model of these settings: the class layers are all that varies."""
-    deltas = 4 * (settings.num_classes + settings.box.background_row)
-    masks = settings.num_classes + settings.mask.background_channel
+    deltas = 4 * (settings.num_classes + settings.boxes.head.background_row)
+    masks = settings.num_classes + settings.mask.head.background_channel
     sizes = {"class_logits": settings.num_classes + 1}
     sizes |= {"deltas": deltas, "predictor": masks}
     return {

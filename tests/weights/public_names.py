@@ -219,6 +219,49 @@ def keras_applications(depth=50, old=False):
     return shapes
 
 
+def matterport(classes=80, depth=101):
+    """`mask_rcnn_coco.h5` of matterport's Mask_RCNN."""
+    shapes = {}
+
+    def layer(name, *shape, out=-1):
+        shapes[f"{name}/kernel"] = shape
+        shapes[f"{name}/bias"] = (shape[out],)
+
+    def norm(name, channels):
+        for key in ("gamma", "beta", "moving_mean", "moving_variance"):
+            shapes[f"{name}/{key}"] = (channels,)
+
+    layer("conv1", 7, 7, 3, 64)
+    norm("bn_conv1", 64)
+    for stage, block, channels, inner, shortcut in blocks(depth):
+        specs = {"2a": (1, channels, inner), "2b": (3, inner, inner)}
+        specs["2c"] = (1, inner, 4 * inner)
+        if shortcut:
+            specs["1"] = (1, channels, 4 * inner)
+        for branch, (side, source, target) in specs.items():
+            place = f"{stage + 2}{chr(ord('a') + block)}_branch{branch}"
+            layer(f"res{place}", side, side, source, target)
+            norm(f"bn{place}", target)
+    for level, channels in zip("2345", (256, 512, 1024, 2048)):
+        layer(f"fpn_c{level}p{level}", 1, 1, channels, 256)
+        layer(f"fpn_p{level}", 3, 3, 256, 256)
+    layer("rpn_conv_shared", 3, 3, 256, 512)
+    layer("rpn_class_raw", 1, 1, 512, 6)
+    layer("rpn_bbox_pred", 1, 1, 512, 12)
+    layer("mrcnn_class_conv1", 7, 7, 256, 1024)
+    layer("mrcnn_class_conv2", 1, 1, 1024, 1024)
+    layer("mrcnn_class_logits", 1024, classes + 1)
+    layer("mrcnn_bbox_fc", 1024, 4 * (classes + 1))
+    for i in (1, 2):
+        norm(f"mrcnn_class_bn{i}", 1024)
+    for i in range(1, 5):
+        layer(f"mrcnn_mask_conv{i}", 3, 3, 256, 256)
+        norm(f"mrcnn_mask_bn{i}", 256)
+    layer("mrcnn_mask_deconv", 2, 2, 256, 256)
+    layer("mrcnn_mask", 1, 1, 256, classes + 1)
+    return shapes
+
+
 def narrow(shapes: dict) -> dict:
     """The same names with an eighth of the channels, for a model of width 8."""
     wide = {64, 128, 256, 512, 1024, 2048, 256 * 49}
@@ -226,6 +269,22 @@ def narrow(shapes: dict) -> dict:
         name: tuple(n // 8 if n in wide else n for n in shape)
         for name, shape in shapes.items()
     }
+
+
+def narrow_hrnet(shapes: dict) -> dict:
+    """HRNet's names with a quarter of the channels of its branches.
+
+    The stem and the bottlenecks have as many channels in every width of the network.
+    """
+    narrowed = {}
+    for name, shape in shapes.items():
+        if name.startswith(("stage", "transition")):
+            first, *rest = (n // 4 if n > 7 else n for n in shape) if shape else (None,)
+            if name.startswith("transition1.") and len(shape) == 4:
+                rest[0] = shape[1]  # what the bottlenecks give
+            shape = (first, *rest) if shape else ()
+        narrowed[name] = tuple(shape)
+    return narrowed
 
 
 def fill(shapes: dict, seed=0) -> dict:

@@ -5,9 +5,11 @@ import pytest
 from weights.public_files import CLASS_LAYERS, FILES, FULL_SIZE, imported
 
 from tfmask.configs import lineages
+from tfmask.errors import WeightsError
 from tfmask.structures import ClassMap
 from tfmask.weights import importer
 from tfmask.weights.classes import coco, coco_by_id
+from tfmask.weights.rules import setting
 
 
 @pytest.mark.parametrize(
@@ -212,8 +214,45 @@ def test_settings_that_the_original_did_not_have_are_noted(built_shapes, tmp_pat
 
 @pytest.mark.parametrize("name", importer.FORMATS)
 def test_presets_have_the_settings_of_the_originals(name):
-    for path, value in getattr(importer.FORMATS[name], "ORIGINAL", {}).items():
-        found = getattr(lineages, name)().model
-        for part in path.split("."):
-            found = getattr(found, part)
-        assert found == value, path
+    options = {"zoo": True} if name == "tensorpack" else {}
+    preset = getattr(lineages, name, lineages.detectron2)(**options).model
+    for path, value in importer.FORMATS[name].dialects(preset)[0].original.items():
+        assert setting(preset, path, value) == value, path
+
+
+@pytest.mark.parametrize(
+    "spec, expected",
+    [
+        ("detectron2:/a/b.pkl", ("detectron2", "/a/b.pkl")),
+        ("detectron2:run_14:30/b.pkl", ("detectron2", "run_14:30/b.pkl")),
+        ("keras_applications:resnet50", ("keras_applications", "resnet50")),
+        ("run_14:30/best.tfmask.h5", ("", "run_14:30/best.tfmask.h5")),
+        ("C:\\weights\\best.tfmask.h5", ("", "C:\\weights\\best.tfmask.h5")),
+        ("C:best.tfmask.h5", ("", "C:best.tfmask.h5")),
+        ("/runs/a", ("", "/runs/a")),
+    ],
+)
+def test_only_known_words_before_a_colon_are_formats(
+    spec, expected, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run_14:30").mkdir()
+    (tmp_path / "run_14:30" / "best.tfmask.h5").touch()
+    assert importer.split_spec(spec) == expected
+
+
+def test_a_word_that_is_no_format_is_named_unless_a_file_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match="darknet is no weight format; known: keras"):
+        importer.split_spec("darknet:a.weights")
+    (tmp_path / "darknet:a.weights").touch()
+    assert importer.split_spec("darknet:a.weights") == ("", "darknet:a.weights")
+
+
+def test_a_path_from_home_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert importer.split_spec("~/a.h5") == ("", "/home/me/a.h5")
+    assert importer.split_spec("torchvision:~/a.pth") == (
+        "torchvision",
+        "/home/me/a.pth",
+    )

@@ -1,11 +1,13 @@
 """What Keras saved: read whole, or refused with the model as it was."""
 
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
+from models.model_cases import small_model
 from weights.keras_files import write_keras_2
 from weights.tiny_model import CLASSES, assert_equal, tiny_model, values_of
 
@@ -15,6 +17,7 @@ from tfmask.weights import files as weight_files
 from tfmask.weights import keras_files
 from tfmask.weights.load import load_weights, read_class_map, read_weights
 
+DATA = Path(__file__).parent / "data"
 CLASS_LAYERS = ["box_head/class_logits/bias", "box_head/class_logits/kernel"]
 
 
@@ -47,6 +50,27 @@ def test_weights_that_keras_saved_are_loaded(saved, form):
     assert float(named_weights(other)["loss_weights/mask"]) == 0.5
 
 
+@pytest.mark.parametrize("generation", ["keras_2_15", "keras_3_15"])
+def test_a_file_of_either_keras_is_loaded_on_this_one(generation):
+    """They hold `tiny_model(seed=1)`, written by the Keras that the name says."""
+    other = tiny_model(seed=2)
+    load_weights(other, DATA / f"{generation}.weights.h5", class_map=CLASSES)
+    assert_equal(other, tiny_model(seed=1))
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_a_whole_model_that_keras_saved_is_loaded(tmp_path, ending):
+    model, path = small_model(seed=1), tmp_path / f"x{ending}"
+    if ending == ".keras":
+        model.save(path)
+    else:
+        model.save_weights(path)
+    other = small_model(seed=2)
+    report = load_weights(other, path, class_map=CLASSES)
+    assert_equal(model, other)
+    assert len(report.loaded) == len(weight_files.model_weights(model))
+
+
 def test_reading_alone_changes_nothing(saved):
     model, path = saved
     other = tiny_model(seed=2)
@@ -77,7 +101,7 @@ def test_a_file_of_nothing_that_the_model_has_is_one_sentence(tmp_path):
     path = tmp_path / "dense.weights.h5"
     model.save_weights(str(path))
     other = tiny_model(seed=2)
-    with pytest.raises(CheckpointError, match="finds none of the model's weights"):
+    with pytest.raises(CheckpointError, match="holds none of the model's weights"):
         load_weights(other, path)
     assert_equal(other, tiny_model(seed=2))
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part, one_of
+from tfmask.layers.residual_block import DEFORMABLE, ResidualBlock
 from tfmask.structures import FeatureSpec
 
 # depth -> (kind of block, blocks in each of the four stages)
@@ -20,109 +21,18 @@ _STAGES = ("c2", "c3", "c4", "c5")
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ResidualBlock(Part):
-    """Two 3x3 convolutions, or 1x1 - 3x3 - 1x1, around a shortcut.
-
-    Args:
-      filters: channels inside the block; a bottleneck has four times as many outside.
-      kind: `basic` or `bottleneck`.
-      strides: 1 or 2.
-      stride_in_1x1: bottleneck: the stride is on the first 1x1 (MSRA) or on the 3x3.
-      norm, norm_epsilon, train_affine: see ConvNorm.
-
-    Call input: `[B, H, W, C]`. Returns `[B, H/s, W/s, outer channels]` in the layer's
-    compute type.
-
-    Raises:
-      ValueError: an unknown kind, stride or norm.
-    """
-
-    def __init__(
-        self,
-        filters,
-        kind,
-        *,
-        strides=1,
-        stride_in_1x1=True,
-        norm="frozen_bn",
-        norm_epsilon=1e-5,
-        train_affine=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        one_of("kind", kind, ("basic", "bottleneck"))
-        one_of("strides", strides, (1, 2))
-        self.filters = filters
-        self.kind = kind
-        self.strides = strides
-        self.stride_in_1x1 = stride_in_1x1
-        self.norm = norm
-        self.norm_epsilon = norm_epsilon
-        self.train_affine = train_affine
-        # A stride in the first 1x1 skips cells of the input, for the shortcut too: they
-        # are left out once, before both.
-        self.skip = strides if kind == "bottleneck" and stride_in_1x1 else 1
-        step = strides // self.skip
-        if kind == "basic":
-            specs = [(filters, 3, step), (filters, 3, 1)]
-        else:
-            specs = [(filters, 1, 1), (filters, 3, step), (4 * filters, 1, 1)]
-        self.outer = specs[-1][0]
-        self.convs = [
-            self._conv(f"conv{i}", *spec, "relu" if i < len(specs) else None)
-            for i, spec in enumerate(specs, 1)
-        ]
-        self.shortcut = None
-
-    def build(self, input_shape):
-        if input_shape[-1] != self.outer or self.strides != 1:
-            step = self.strides // self.skip
-            self.shortcut = self._conv("shortcut", self.outer, 1, step)
-            self.shortcut.build(input_shape)
-        shape = input_shape
-        for conv in self.convs:
-            conv.build(shape)
-            shape = conv.compute_output_shape(shape)
-        self.built = True
-
-    def call(self, inputs, training=None):
-        if self.skip > 1:
-            inputs = inputs[:, :: self.skip, :: self.skip]
-        x = inputs
-        for conv in self.convs:
-            x = conv(x, training=training)
-        if self.shortcut is not None:
-            inputs = self.shortcut(inputs, training=training)
-        return tf.nn.relu(x + inputs)
-
-    def compute_output_shape(self, input_shape):
-        sides = [s if s is None else -(-s // self.skip) for s in input_shape[1:3]]
-        shape = (input_shape[0], *sides, input_shape[3])
-        for conv in self.convs:
-            shape = conv.compute_output_shape(shape)
-        return shape
-
-    def _conv(self, name, filters, kernel_size, strides, activation=None):
-        return ConvNorm(
-            filters,
-            kernel_size,
-            strides=strides,
-            norm=self.norm,
-            norm_epsilon=self.norm_epsilon,
-            train_affine=self.train_affine,
-            activation=activation,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-
-@keras.saving.register_keras_serializable(package="tfmask")
 class ResNet(Part):
-    """ResNet trunk that returns its four stages.
+    """ResNet or ResNeXt trunk that returns its four stages, plain or deformable.
 
     Args:
       depth: 10, 18, 34 (basic blocks), 26, 50, 101 (bottlenecks).
       width: channels of the stem; stage i works with width * 2**i.
+      groups: bottlenecks: of the 3x3 convolutions; 32 for ResNeXt-101-32x8d.
+      width_per_group: bottlenecks: channels of each group in c2, at a width of 64;
+        doubled in each stage. 8 for ResNeXt-101-32x8d.
+      deformable: bottlenecks: the 3x3 convolutions of some stages are deformable: `v1`
+        (Dai et al. 2017) or `modulated` (Zhu et al. 2019); `none`.
+      deformable_stages: numbers of these stages, 2 to 5.
       norm: `frozen_bn`, `bn`, `sync_bn` or `gn`.
       norm_epsilon: added to the variance.
       train_affine: frozen_bn: scale and offset are trained.
@@ -135,7 +45,8 @@ class ResNet(Part):
     type.
 
     Raises:
-      ValueError: a depth, norm or freeze_at other than these.
+      ValueError: a depth, norm, freeze_at, deformable or stage other than these; a
+        depth of basic blocks with what only bottlenecks have.
     """
 
     def __init__(
@@ -143,6 +54,10 @@ class ResNet(Part):
         depth=50,
         width=64,
         *,
+        groups=1,
+        width_per_group=64,
+        deformable="none",
+        deformable_stages=(3, 4, 5),
         norm="frozen_bn",
         norm_epsilon=1e-5,
         train_affine=False,
@@ -153,10 +68,17 @@ class ResNet(Part):
         super().__init__(**kwargs)
         one_of("depth", depth, _DEPTHS)
         one_of("freeze_at", freeze_at, range(len(_STAGES) + 2))
+        one_of("deformable", deformable, DEFORMABLE)
+        for stage in deformable_stages:
+            one_of("deformable_stages", stage, range(2, len(_STAGES) + 2))
         # XLA has no maximum pooling with a border of its own.
         self.supports_jit = False
         self.depth = depth
         self.width = width
+        self.groups = groups
+        self.width_per_group = width_per_group
+        self.deformable = deformable
+        self.deformable_stages = tuple(deformable_stages)
         self.norm = norm
         self.norm_epsilon = norm_epsilon
         self.train_affine = train_affine
@@ -179,6 +101,9 @@ class ResNet(Part):
                 kind,
                 strides=2 if stage > 0 and i == 0 else 1,
                 stride_in_1x1=stride_in_1x1,
+                groups=groups,
+                width_per_group=width_per_group,
+                deformable=deformable if stage + 2 in deformable_stages else "none",
                 name=f"res{stage + 2}_{i}",
                 **options,
             )

@@ -1,12 +1,15 @@
 """Settings that must agree with each other."""
 
 from tfmask.config.backbones import ResNetConfig
+from tfmask.config.boxes import AdaptiveBoxHeadConfig
 from tfmask.config.masks import (
     MASK_IOU_POOL,
+    AdaptiveMaskHeadConfig,
     BoundaryPreservingHeadConfig,
     EncoderDecoderHeadConfig,
     MaskConfig,
 )
+from tfmask.config.necks import IEFPNConfig
 from tfmask.config.optimizers import check_optimizer
 from tfmask.config.schema import Config, ModelConfig
 from tfmask.config.train import TrainConfig
@@ -51,24 +54,58 @@ def _check_backbone(backbone) -> None:
         )
 
 
-def _check_groups(path: str, part, channels: int | None) -> None:
-    if getattr(part, "norm", "") == "gn" and channels and channels % _GROUPS:
+def _check_groups(path: str, part, channels: int | None, halved=False) -> None:
+    """Group normalisation divides channels, or half of them, into groups."""
+    multiple = 2 * _GROUPS if halved else _GROUPS
+    if getattr(part, "norm", "") == "gn" and channels and channels % multiple:
         raise ConfigError(
             f"{path}: {channels} channels with norm=gn: expected a multiple of "
-            f"{_GROUPS}, the number of groups"
+            f"{multiple}, for {_GROUPS} groups"
         )
 
 
 def _check_pyramid(model: ModelConfig) -> None:
     """The neck, and the anchors of its levels."""
     _check_groups("model.neck", model.neck, getattr(model.neck, "channels", None))
-    levels = getattr(model.neck, "num_levels", None)
-    sizes = model.anchors.sizes
-    if levels and len(sizes) != levels:
+    _check_levels(model.neck)
+    outputs = getattr(model.neck, "outputs", None)
+    if outputs is None:
+        return
+    sizes, mask = model.anchors.sizes, model.mask
+    if len(sizes) != len(outputs):
         raise ConfigError(
-            f"model.anchors.sizes={_items(sizes)}: expected {levels} sizes, one for "
-            "each level of model.neck"
+            f"model.anchors.sizes={_items(sizes)}: expected {len(outputs)} sizes, one "
+            "for each level of model.neck"
         )
+    if mask.context.filters and mask.context.level not in outputs:
+        raise ConfigError(
+            f"model.mask.context.level={mask.context.level}: expected a level of "
+            f"model.neck, one of {', '.join(outputs)}"
+        )
+    wrong = set(getattr(mask.head, "boundary_levels", ())) - set(outputs[:-1])
+    if wrong:
+        raise ConfigError(
+            f"model.mask.head.boundary_levels={','.join(mask.head.boundary_levels)}: "
+            "expected levels of model.neck that rois are pooled from, some of "
+            + ", ".join(outputs[:-1])
+        )
+
+
+def _check_levels(neck) -> None:
+    """Settings of the neck itself."""
+    levels = getattr(neck, "levels", ())
+    numbers = [int(level[1:]) for level in levels if level[1:].isdecimal()]
+    if numbers and numbers != list(range(numbers[0], numbers[0] + len(levels))):
+        raise ConfigError(
+            f"model.neck.levels={','.join(levels)}: expected consecutive levels, fine "
+            "to coarse"
+        )
+    if isinstance(neck, IEFPNConfig):
+        if neck.fuse_convolved and not neck.convolve_before_fusion:
+            raise ConfigError(
+                "model.neck.fuse_convolved=True with convolve_before_fusion=False: "
+                "expected the convolution whose result is fused"
+            )
 
 
 def _check_proposals(model: ModelConfig) -> None:
@@ -82,15 +119,17 @@ def _check_proposals(model: ModelConfig) -> None:
             "model.rpn.match=inside with inside_only=False: expected inside_only=True, "
             "since anchors outside the image are matched with nothing then"
         )
+    head = model.boxes.head
+    if isinstance(head, AdaptiveBoxHeadConfig):
+        width = head.fc_units if head.form == "2fc" else head.channels
+        _check_groups("model.boxes.head", head, width)
     lowest = min(stage.fg_iou for stage in model.boxes.stages)
     if roi.bg_iou_low >= lowest:
         raise ConfigError(
             f"model.roi.bg_iou_low={roi.bg_iou_low}: expected less than "
             f"model.boxes.stages fg_iou={lowest}, or no box is background"
         )
-    if len(model.boxes.stages) > 1 and not getattr(
-        model.boxes.head, "class_agnostic", True
-    ):
+    if len(model.boxes.stages) > 1 and not getattr(head, "class_agnostic", True):
         raise ConfigError(
             f"model.boxes.stages={len(model.boxes.stages)} with "
             "boxes.head.class_agnostic=False: expected class_agnostic=True, since a "
@@ -101,6 +140,8 @@ def _check_proposals(model: ModelConfig) -> None:
 def _check_mask_branch(mask: MaskConfig, channels: int | None) -> None:
     """Settings of the mask branch; `channels` are the neck's, where they are known."""
     head = mask.head
+    if isinstance(head, AdaptiveMaskHeadConfig):
+        _check_groups("model.mask.head", head, head.channels, head.fc_fusion)
     if isinstance(head, EncoderDecoderHeadConfig):
         if head.form == "paper" and channels and head.channels != channels:
             raise ConfigError(

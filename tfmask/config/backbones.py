@@ -36,14 +36,18 @@ class ResNetConfig(PartConfig):
 
 @dataclass(kw_only=True)
 class HRNetConfig(PartConfig):
-    """HRNetV2, whose four resolutions stay side by side."""
+    """HRNetV2, whose resolutions stay side by side, one more in each stage."""
 
     tag: ClassVar[str] = "hrnet"
 
-    width: int = setting(32, at_least=1)  # channels at stride 4; W32: 32
+    width: int = setting(32, at_least=1)  # channels of the finest branch; W32: 32
+    # Exchanges in the stages of two, three and four branches.
+    modules: tuple[int, int, int] = setting((1, 4, 3), at_least=1)
+    blocks: int = setting(4, at_least=1)  # of each branch between two exchanges
     norm: BackboneNorm = "frozen_bn"
+    train_affine: bool = False  # frozen_bn: gamma and beta are trained
     norm_epsilon: float = setting(1e-5, at_least=0)
-    # 0: all trained; 1: stem frozen; 2: stem and first stage; ...
+    # 0: all trained; 1: stem frozen; 2: also the bottlenecks; 3: also two branches; ...
     freeze_at: int = setting(0, at_least=0, at_most=5)
     weights: str = setting("", path=True, argument=False)
 

@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
+# xavier: Kaiming uniform with a=1.
+DenseInitializer = Literal["xavier", "variance_scaling", "msra", "normal"]
 _REGRESSION_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
 
@@ -84,8 +86,7 @@ class FastRCNNHeadConfig(PartConfig):
     fc_units: int = setting(1024, at_least=1)
     class_agnostic: bool = False  # one box for all classes
     background_row: bool = False  # a row of deltas for the background, never used
-    # xavier: Kaiming uniform with a=1.
-    initializer: Literal["xavier", "variance_scaling"] = "xavier"
+    initializer: DenseInitializer = "xavier"
 
 
 @dataclass(kw_only=True)
@@ -102,7 +103,7 @@ class AdaptiveBoxHeadConfig(PartConfig):
     norm: Literal["none", "gn"] = "none"
     class_agnostic: bool = False
     background_row: bool = False
-    initializer: Literal["xavier", "variance_scaling"] = "xavier"
+    initializer: DenseInitializer = "xavier"
 
 
 BoxHeadConfig = FastRCNNHeadConfig | AdaptiveBoxHeadConfig | PartConfig

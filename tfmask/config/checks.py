@@ -1,11 +1,9 @@
 """Checks of a whole configuration: each setting alone, then those that must agree."""
 
-import dataclasses
-
 from tfmask.config.agreement import check_agreement
 from tfmask.config.hints import is_group, item_group, settings_of
 from tfmask.config.schema import Config
-from tfmask.config.settings import range_of
+from tfmask.config.settings import default_of, range_of
 from tfmask.config.values import expected, has_type, write_text
 from tfmask.errors import ConfigError
 
@@ -57,7 +55,7 @@ def _check_items(value: tuple, hint, path: str, item) -> None:
     """Checks how many items a tuple has, and each of them."""
     bounds = range_of(item)
     if not bounds.has_count(len(value)):
-        _refuse(path, value, f"{bounds.count_words()} values", item)
+        _refuse(path, value, bounds.count_words(), item)
     if item_group(hint):
         for i, inner in enumerate(value):
             _check_group(inner, f"{path}.{i}.")
@@ -66,14 +64,15 @@ def _check_items(value: tuple, hint, path: str, item) -> None:
     if not all(map(bounds.holds, numbers)):
         _refuse(path, value, f"numbers {bounds.words()}", item)
     if bounds.ascending and any(a >= b for a, b in zip(value, value[1:])):
-        _refuse(path, value, "numbers in ascending order", item)
+        _refuse(path, value, "values in ascending order", item)
 
 
 def _refuse(path: str, value, words: str, item) -> None:
     """Raises the error of a value, with the default as an example of a good one."""
-    example = item.default
+    example = default_of(item)
+    items = example if isinstance(example, tuple) else (example,)
     hint = ""
-    if example is not dataclasses.MISSING and example not in ("", ()):
+    if example != "" and items and all(isinstance(v, (int, float, str)) for v in items):
         hint = f", e.g. {path}={write_text(example)}"
     shown = repr(value) if value == () or is_group(value) else write_text(value)
     raise ConfigError(f"{path}={shown}: expected {words}{hint}")

@@ -202,7 +202,7 @@ class RefineConfig:
     regression_weights: tuple[float, float, float, float] = setting(
         (10.0, 10.0, 5.0, 5.0), above=0
     )
-    # Training: the class whose mask weighs the pooling, of its label or the predicted one.
+    # Training: whose mask weighs the pooling, the label's or the predicted class's.
     labels: Literal["target", "predicted"] = "target"
     rematch: bool = True  # training: refined boxes are matched anew, at the same IoU
     detach_mask: bool = False  # no gradient through the mask that weights the pooling

@@ -14,7 +14,7 @@ from tfmask.config.hints import (
 )
 from tfmask.config.migration import migrate
 from tfmask.config.schema import Config
-from tfmask.config.settings import PartConfig
+from tfmask.config.settings import PartConfig, default_of
 from tfmask.config.user_files import class_of, kind_of
 from tfmask.config.values import convert, expected
 from tfmask.errors import ConfigError
@@ -80,7 +80,7 @@ def _value(value, hint, path: str):
             )
         if group and isinstance(value, dict):  # dict[str, Group]
             return {k: _value(v, group, f"{path}.{k}") for k, v in value.items()}
-        if is_group(kind) and isinstance(value, dict):
+        if is_group(kind) and (kind is hint or isinstance(value, dict)):
             return _group(value, kind, f"{path}.")
     return convert(value, hint, path)
 
@@ -114,7 +114,7 @@ def default_part(kind: str, hint, path: str) -> PartConfig:
     needed = [
         item.name
         for item in dataclasses.fields(part)
-        if item.default is item.default_factory is dataclasses.MISSING
+        if default_of(item) is dataclasses.MISSING
     ]
     if needed:
         raise ConfigError(

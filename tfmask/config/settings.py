@@ -14,7 +14,8 @@ class Range:
     """The values that a setting takes beside its type. Of a tuple: those of each item.
 
     Attributes:
-      at_least, above, at_most, below: bounds, the first and third included.
+      at_least, at_most: bounds that are good values themselves.
+      above, below: bounds that are not.
       multiple_of: the value is divisible by this.
       items: how many items a tuple has: exactly so many, or a pair (least, most).
       ascending: each item of a tuple is larger than the one before it.
@@ -65,11 +66,14 @@ class Range:
         return ", ".join(text for text in texts if text)
 
     def count_words(self) -> str:
-        """How many items a tuple has, in words, e.g. `exactly 3`."""
+        """How many items a tuple has, in words, e.g. `exactly 3 values`."""
         least, most = self._items()
+        values = "value" if most == 1 or (least == 1 and most == _MANY) else "values"
         if least == most:
-            return f"exactly {least}"
-        return f"at least {least}" if most == _MANY else f"{least} to {most}"
+            return f"exactly {least} {values}"
+        if most == _MANY:
+            return f"at least {least} {values}"
+        return f"{least} to {most} {values}"
 
     def _items(self) -> tuple[int, int]:
         if isinstance(self.items, tuple):
@@ -105,6 +109,13 @@ def setting(
 def range_of(item: dataclasses.Field) -> Range:
     """The range of a field; one without bounds where none was given."""
     return item.metadata.get(_RANGE) or Range()
+
+
+def default_of(item: dataclasses.Field) -> Any:
+    """The default of a field; dataclasses.MISSING where it has none."""
+    if item.default_factory is not dataclasses.MISSING:
+        return item.default_factory()
+    return item.default
 
 
 def is_path(item: dataclasses.Field) -> bool:

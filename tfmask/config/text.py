@@ -16,10 +16,10 @@ from tfmask.config.hints import (
 )
 from tfmask.config.plain import default_part
 from tfmask.config.schema import Config
-from tfmask.config.settings import PartConfig, is_path
+from tfmask.config.settings import PartConfig, default_of, is_path
 from tfmask.config.train import LossWeightConfig, LossWeightPoint
 from tfmask.config.user_files import kind_of
-from tfmask.config.values import expected, read_text, write_text
+from tfmask.config.values import expected, has_type, read_text, write_text
 from tfmask.errors import ConfigError
 
 
@@ -108,7 +108,7 @@ def _read(old, hint, override: _Override):
         raise ConfigError(f"{path}: is a group of settings: {inner}")
     group = item_group(hint)
     if group and get_origin(hint) is tuple:
-        count = read_text(text, int, path)
+        count = max(read_text(text, int, path), 0)
         return (*old[:count], *(group() for _ in range(count - len(old))))
     if group:
         raise ConfigError(f"{path}: expected {path}.NAME=NUMBER")
@@ -130,11 +130,14 @@ def _read_part(old, hint, override: _Override):
 
 
 def _keep_changed(old: PartConfig, new: PartConfig) -> None:
-    """Brings settings that differ from their default to the same names in `new`."""
-    defaults = type(old)()
-    names = hints_of(type(new))
+    """Brings settings that differ from their default to the same names in `new`.
+
+    Not files: the weights of one backbone are not those of another.
+    """
+    hints = hints_of(type(new))
     for item, _, value in settings_of(old):
-        if item.name in names and value != getattr(defaults, item.name):
+        changed = value != default_of(item) and not is_path(item)
+        if changed and item.name in hints and has_type(value, hints[item.name]):
             setattr(new, item.name, value)
 
 
@@ -143,13 +146,26 @@ def _check_name(node, name: str, override: _Override) -> None:
     names = list(hints_of(type(node)))
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, 1, 0.5)
+    near = _below(node, name) or difflib.get_close_matches(name, names, 1, 0.5)
     if near:
         hint = f"did you mean {override.seen}{near[0]}?"
     else:
         hint = "known: " + ", ".join(names)
     kind = f" of {kind_of(type(node))}" if isinstance(node, PartConfig) else ""
     raise ConfigError(f"{override.path}: no such setting{kind}; {hint}")
+
+
+def _below(node, name: str, prefix: str = "") -> list[str]:
+    """Paths inside a group at which a setting has this name."""
+    paths = []
+    for item, _, value in settings_of(node):
+        if item.name == name:
+            paths.append(f"{prefix}{name}")
+        if is_group(value):
+            paths += _below(value, name, f"{prefix}{item.name}.")
+        elif isinstance(value, tuple) and value and is_group(value[0]):
+            paths += _below(value[0], name, f"{prefix}{item.name}.0.")
+    return paths
 
 
 def _expand_home(node) -> None:

@@ -58,6 +58,9 @@ class TrainConfig:
     checkpoint_every: int = setting(1000, at_least=1)
     keep_checkpoints: int = setting(3, at_least=1)
     eval_every: int = setting(0, at_least=0)  # steps; 0: at the end only
+    eval_losses: bool = False  # of every evaluation, the training losses on data.val
+    # Training ends after so many evaluations without a larger evaluation.best; 0: not.
+    early_stopping: int = setting(0, at_least=0)
     tensorboard: bool = True
     # Pictures of ground truth beside prediction per evaluation.
     tensorboard_images: int = setting(4, at_least=0)

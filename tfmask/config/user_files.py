@@ -117,13 +117,11 @@ def class_of(kind: str, path: str) -> type[PartConfig]:
       ConfigError: no such file, module or class, or it is no subclass of PartConfig.
     """
     place, colon, name = kind.rpartition(":")
-    if not colon:
+    is_file = place.endswith(".py")
+    if not colon or not (is_file or all(map(str.isidentifier, place.split(".")))):
         raise ConfigError(f"{path}={kind}: expected FILE.py:CLASS or MODULE:CLASS")
     try:
-        if place.endswith(".py"):
-            module = load_file(place)
-        else:
-            module = importlib.import_module(place)
+        module = load_file(place) if is_file else importlib.import_module(place)
     except ConfigError as error:
         raise ConfigError(f"{path}={kind}: {error}") from error
     except ModuleNotFoundError as error:

@@ -91,7 +91,7 @@ def _has_kind(value, kind) -> bool:
             has_type(k, inner[0]) and has_type(v, inner[1]) for k, v in value.items()
         )
     if kind is float:
-        return type(value) in (int, float)
+        return type(value) in (int, float) and math.isfinite(value)
     if isinstance(kind, type) and issubclass(kind, PartConfig):
         # PartConfig itself stands for parts from outside, not for tfmask's of any slot.
         own = kind is PartConfig and isinstance(value, kind) and not value.own_tag()

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import CocoDataset
+from tfmask.data.dataset import Dataset
 from tfmask.data.loader import ExampleLoader
 from tfmask.errors import DataError, ImageError
 
@@ -43,7 +43,7 @@ _ENTRIES = {
 
 
 def training_dataset(
-    dataset: CocoDataset,
+    dataset: Dataset,
     data_config: DataConfig,
     batch_size: int,
     seed: int,
@@ -57,7 +57,7 @@ def training_dataset(
     Args:
       dataset: the images.
       data_config: sizes, augmentation, strictness, parallel loads.
-      batch_size: images a step over all replicas and workers.
+      batch_size: images per step over all replicas and workers.
       seed: of order and augmentation.
       start_index: position in the stream of the first example, a multiple of
         `batch_size`: step * batch_size to go on after that many steps.
@@ -93,7 +93,7 @@ def training_dataset(
 
 
 def evaluation_dataset(
-    dataset: CocoDataset, data_config: DataConfig, batch_size: int, *, log=print
+    dataset: Dataset, data_config: DataConfig, batch_size: int, *, log=print
 ) -> tf.data.Dataset:
     """Every image once, not augmented, in the batches of `evaluation_batches`.
 
@@ -127,7 +127,7 @@ def evaluation_dataset(
 
 
 def evaluation_batches(
-    dataset: CocoDataset, data_config: DataConfig, batch_size: int
+    dataset: Dataset, data_config: DataConfig, batch_size: int
 ) -> list[list[int]]:
     """Indices of the images of each evaluation batch.
 
@@ -152,8 +152,8 @@ def data_error(error: BaseException) -> DataError | None:
     of its operations; the first line is what the user needs.
     """
     pattern = r"(?:DataError|ImageError): (.*?)(?:\n\s*Traceback|\n\n|\Z)"
-    found = re.search(pattern, str(error), re.DOTALL)
-    return DataError(found.group(1).strip()) if found else None
+    match = re.search(pattern, str(error), re.DOTALL)
+    return DataError(match.group(1).strip()) if match else None
 
 
 def _call(function, argument, batched: bool) -> dict[str, tf.Tensor]:

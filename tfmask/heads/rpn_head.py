@@ -47,11 +47,12 @@ class RPNHead(Part):
         logits, deltas = [], []
         for feature in inputs:
             x = self.conv(feature)
-            batch = tf.shape(x)[0]
             level_logits = tf.cast(self.objectness(x), tf.float32)
             level_deltas = tf.cast(self.deltas(x), tf.float32)
-            logits.append(tf.reshape(level_logits, [batch, -1]))  # [B, H*W*A]
-            deltas.append(tf.reshape(level_deltas, [batch, -1, 4]))  # [B, H*W*A, 4]
+            batch = tf.shape(x)[0]
+            count = level_logits.shape[1:].num_elements() or -1
+            logits.append(tf.reshape(level_logits, [batch, count]))  # [B, H*W*A]
+            deltas.append(tf.reshape(level_deltas, [batch, count, 4]))  # [B, H*W*A, 4]
         return logits, deltas
 
     def at(self, inputs, index):

@@ -1,4 +1,8 @@
-"""Layers that run one after another."""
+"""Layers that run one after another, or side by side."""
+
+import functools
+
+import tensorflow as tf
 
 
 def build_chain(layers, channels: int) -> int:
@@ -30,3 +34,17 @@ def run_chain(layers, x):
     for layer in layers:
         x = layer(x)
     return x
+
+
+def maximum_of_levels(layers, x):
+    """Runs each pyramid level's own layer on its features (PANet sec. 3.2).
+
+    Args:
+      layers: L of them, which give the same shape.
+      x: `[M, L, ...]`.
+
+    Returns:
+      What they give of `[M, ...]`, at each place the largest of the L values.
+    """
+    levels = zip(layers, tf.unstack(x, num=len(layers), axis=1))
+    return functools.reduce(tf.maximum, [layer(level) for layer, level in levels])

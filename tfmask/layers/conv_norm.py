@@ -7,6 +7,7 @@ from tfmask.layers import initializers
 from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.part import Part, one_of
+from tfmask.ops import grouped_conv
 
 GROUPS = 32  # of GroupNorm, as the paper and every code base have it
 NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
@@ -49,6 +50,7 @@ class ConvNorm(Part):
       filters: output channels.
       kernel_size: side of the kernel, k, odd.
       strides: 1 or 2.
+      groups: group g of the filters reads the g-th part of the channels alone.
       use_bias: a bias on the convolution; by default where there is no normalisation.
       norm: `none`, `frozen_bn`, `bn`, `sync_bn` or `gn`.
       norm_epsilon: added to the variance.
@@ -63,7 +65,8 @@ class ConvNorm(Part):
     none is added: (k - 1) / 2 cells on each side that do not count as cells.
 
     Raises:
-      ValueError: an unknown norm, activation or stride, or an even kernel.
+      ValueError: an unknown norm, activation or stride, an even kernel, or channels
+        that the groups do not divide.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class ConvNorm(Part):
         kernel_size=3,
         *,
         strides=1,
+        groups=1,
         use_bias=None,
         norm="none",
         norm_epsilon=1e-5,
@@ -93,6 +97,7 @@ class ConvNorm(Part):
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
+        self.groups = groups
         self.use_bias = norm == "none" if use_bias is None else use_bias
         self.norm = norm
         self.norm_epsilon = norm_epsilon
@@ -105,17 +110,22 @@ class ConvNorm(Part):
         self.norm_layer = make_norm(norm, norm_epsilon, train_affine, self.dtype_policy)
 
     def build(self, input_shape):
-        k, channels = self.kernel_size, input_shape[-1]
+        k, depth = self.kernel_size, input_shape[-1] // self.groups
+        if input_shape[-1] % self.groups or self.filters % self.groups:
+            raise ValueError(
+                f"groups={self.groups}: expected a divisor of the {input_shape[-1]} "
+                f"channels and of the {self.filters} filters"
+            )
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(k, k, channels, self.filters),
+            shape=(k, k, depth, self.filters),
             initializer=self.kernel_initializer,
         )
         self.bias = None
         if self.use_bias:
             initializer = self.bias_initializer
             if initializer == initializers.TORCH:
-                initializer = initializers.torch_bias(k * k * channels)
+                initializer = initializers.torch_bias(k * k * depth)
             self.bias = self.add_weight(
                 name="bias", shape=(self.filters,), initializer=initializer
             )
@@ -132,7 +142,8 @@ class ConvNorm(Part):
             scale, offset = self.norm_layer.scale_and_offset()
             kernel = kernel * scale
             shift = offset if shift is None else shift * scale + offset
-        x = self._convolve(tf.cast(inputs, self.compute_dtype), kernel, bordered)
+        x = tf.cast(inputs, self.compute_dtype)
+        x = self._convolve(x, tf.cast(kernel, x.dtype), bordered)
         if shift is not None:
             x = tf.nn.bias_add(x, tf.cast(shift, x.dtype))
         if self.norm_layer is not None and not folded:
@@ -149,7 +160,7 @@ class ConvNorm(Part):
             # The same cells, chosen first: with few channels the filter gradient of a
             # strided 1x1 convolution corrupts memory in the CPU builds of TensorFlow.
             x, strides = x[:, ::strides, ::strides], 1
-        return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides, padding)
+        return grouped_conv.conv2d(x, kernel, strides, padding)
 
     def compute_output_shape(self, input_shape):
         sides = [s if s is None else -(-s // self.strides) for s in input_shape[1:3]]

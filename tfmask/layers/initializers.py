@@ -27,6 +27,11 @@ def variance_scaling() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
 
 
+def kaiming_normal() -> keras.initializers.Initializer:
+    """Normal with variance 1 / fan_in: PyTorch's Kaiming normal with a = 1."""
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal")
+
+
 def normal(deviation: float) -> keras.initializers.Initializer:
     """Normal with mean 0."""
     return keras.initializers.RandomNormal(stddev=deviation)
@@ -49,7 +54,7 @@ _DENSE = {
     "msra": msra,
     "normal": lambda: normal(0.01),
 }
-_CONVOLUTIONS = {**_DENSE, TORCH: torch_kernel}
+_CONVOLUTIONS = {**_DENSE, "kaiming_normal": kaiming_normal, TORCH: torch_kernel}
 _MASK_PREDICTORS = {"normal": lambda: normal(0.001), "msra": msra}
 
 
@@ -70,8 +75,8 @@ def of_convolution(word: str) -> dict:
     """Keywords of a hidden ConvNorm, `kernel_initializer` and `bias_initializer`.
 
     Args:
-      word: one of `of_dense`, whose bias begins at zero, or `torch`, PyTorch's default
-        of kernel and bias.
+      word: one of `of_dense` or `kaiming_normal`, whose bias begins at zero, or
+        `torch`, PyTorch's default of kernel and bias.
 
     Raises:
       ValueError: another word.

@@ -45,7 +45,10 @@ class MaskHead(Part):
         raise NotImplementedError
 
     def trunk(self, inputs):
-        """Pooled features `[M, S, S, C]` by name -> hidden features by name."""
+        """Pooled features `[M, S, S, C]` by name -> hidden features by name.
+
+        `[M, L, S, S, C]` where the head asks for every level.
+        """
         raise NotImplementedError
 
     def upsample(self, hidden, names):
@@ -81,23 +84,29 @@ class MaskHead(Part):
         return logits
 
     def call(self, inputs):
-        packed = {name: flatten_rois(inputs[name]) for name in self.roi_specs}
+        packed = {
+            name: flatten_rois(inputs[name], spec.rank)
+            for name, spec in self.roi_specs.items()
+        }
         hidden = self.trunk({name: x for name, (x, _) in packed.items()})
         logits = self.classify(self.upsample(hidden, self.outputs), self.outputs)
         lead = packed["mask"][1]
         return {name: restore_rois(value, lead) for name, value in logits.items()}
 
     def compute_output_shape(self, input_shape):
-        lead, side = tuple(input_shape["mask"])[:-3], self.mask_size
-        shape = (*lead, side, side, self.num_classes)
+        lead = tuple(input_shape["mask"])[: -self.roi_specs["mask"].rank]
+        shape = (*lead, self.mask_size, self.mask_size, self.num_classes)
         return dict.fromkeys(self.outputs, shape)
 
 
-def hidden_convolutions(names, channels: int, dtype) -> list[ConvNorm]:
+def hidden_convolutions(
+    names, channels: int, dtype, norm: str = "none"
+) -> list[ConvNorm]:
     """3x3 convolutions with ReLU, one for each name, initialised as MSRA."""
     return [
         ConvNorm(
             channels,
+            norm=norm,
             activation="relu",
             kernel_initializer=initializers.msra(),
             dtype=dtype,

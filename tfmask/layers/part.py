@@ -96,8 +96,11 @@ def arguments(cls: type) -> tuple[str, ...]:
         if "__init__" not in vars(base):
             continue
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
-        names += [p.name for p in parameters if p.kind != p.VAR_KEYWORD]
-        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+        handed_on = [
+            p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+        names += [p.name for p in parameters if p not in handed_on]
+        if not handed_on:
             break
     return tuple(dict.fromkeys(names))
 

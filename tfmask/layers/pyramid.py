@@ -11,6 +11,7 @@ from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.levels import level_numbers
 from tfmask.layers.part import Part
+from tfmask.ops.resize import upsample_nearest
 from tfmask.structures import FeatureSpec
 
 
@@ -89,19 +90,5 @@ def top_down(laterals) -> list[tf.Tensor]:
     sums = [laterals[-1]]
     for lateral in reversed(laterals[:-1]):
         height, width = tf.unstack(tf.shape(lateral)[1:3])
-        sums.insert(0, lateral + double(sums[0])[:, :height, :width])
+        sums.insert(0, lateral + upsample_nearest(sums[0], 2)[:, :height, :width])
     return sums
-
-
-@tf.custom_gradient
-def double(x):
-    """`[B, H, W, C]` -> `[B, 2H, 2W, C]`, each cell four times."""
-    b, h, w, c = tf.unstack(tf.shape(x))
-    y = tf.broadcast_to(x[:, :, None, :, None, :], [b, h, 2, w, 2, c])
-    y = tf.reshape(y, [b, 2 * h, 2 * w, x.shape[-1]])
-
-    def gradient(upstream):
-        # The sum of each cell's four copies; many times faster than a reduction.
-        return 4.0 * tf.nn.avg_pool2d(upstream, 2, 2, "VALID")
-
-    return y, gradient

@@ -18,22 +18,29 @@ class RoISpec(NamedTuple):
     levels: tuple[str, ...] | None = None
     assign: str = "by_size"
 
+    @property
+    def rank(self) -> int:
+        """Axes of the feature of one roi."""
+        return 4 if self.assign == "all" else 3
 
-def flatten_rois(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+
+def flatten_rois(x: tf.Tensor, rank: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
     """`[..., S, S, C]` -> (`[M, S, S, C]`, leading shape).
+
+    `rank` is the number of axes that stay, 4 for `[..., L, S, S, C]`.
 
     Without any roi the result has one of zeros: TensorFlow's CPU convolutions give an
     empty batch the wrong number of channels. `restore_rois` takes it away again.
     """
     shape = tf.shape(x)
-    inner = x.shape[-3:]
-    flat = tf.reshape(x, tf.concat([[-1], shape[-3:]], 0))
+    inner = x.shape[-rank:]
+    flat = tf.reshape(x, tf.concat([[-1], shape[-rank:]], 0))
     flat = tf.cond(
         tf.size(flat) > 0,
         lambda: flat,
-        lambda: tf.zeros(tf.concat([[1], shape[-3:]], 0), x.dtype),
+        lambda: tf.zeros(tf.concat([[1], shape[-rank:]], 0), x.dtype),
     )
-    return tf.ensure_shape(flat, [None, *inner]), shape[:-3]
+    return tf.ensure_shape(flat, [None, *inner]), shape[:-rank]
 
 
 def restore_rois(x: tf.Tensor, lead: tf.Tensor) -> tf.Tensor:

@@ -76,7 +76,7 @@ def boundary_sum(logits: tf.Tensor, masks: tf.Tensor, settings) -> tf.Tensor:
     Args:
       logits: `[M, S, S]` of each roi's own class.
       masks: `[M, S, S]`, 0 or 1: the mask targets.
-      settings: fields of models.mask_branch.BoundarySupervision: target, loss, bce_weight, dice_squared.
+      settings: with the fields of models.mask_branch.BoundarySupervision.
 
     Returns:
       Scalar: the sum over rois, where cross-entropy is the mean over a roi's cells.

@@ -76,7 +76,7 @@ class CascadeMaskRCNN(MaskRCNN):
 
 
 @_register
-class PANet(MaskRCNN):
+class PANetRCNN(MaskRCNN):
     """Path Aggregation Network (CVPR 2018): the bottom-up path on the pyramid.
 
     Adaptive feature pooling and fully-connected fusion are heads of their own:

@@ -6,11 +6,13 @@ the constructor.
 
 import dataclasses
 
-
 from tfmask import config as settings_of
+from tfmask.backbones.hrnet import HRNet
 from tfmask.backbones.resnet import ResNet
 from tfmask.config import ModelConfig
 from tfmask.errors import ConfigError
+from tfmask.heads.adaptive_box_head import AdaptiveBoxHead
+from tfmask.heads.adaptive_mask_head import AdaptiveMaskHead
 from tfmask.heads.boundary_preserving_head import BoundaryPreservingMaskHead
 from tfmask.heads.boundary_refinement import BoundaryRefinement
 from tfmask.heads.box_head import BoxHead
@@ -23,6 +25,7 @@ from tfmask.heads.mask_iou_head import MaskIoUHead
 from tfmask.heads.quasi_multitask import QuasiMultitaskBranch
 from tfmask.heads.rpn_head import RPNHead
 from tfmask.heads.sobel_boundary import SobelBoundaryHead
+from tfmask.layers import initial_weights
 from tfmask.layers.normalization import Normalization
 from tfmask.layers.roi_pooling import RoIPooling
 from tfmask.models.box_stages import BoxBranch, BoxStage
@@ -43,13 +46,22 @@ from tfmask.models.rules import (
     RoISampler,
 )
 from tfmask.necks.fpn import FPN
+from tfmask.necks.hrfpn import HRFPN
+from tfmask.necks.iefpn import IEFPN
+from tfmask.necks.panet import PANet
 
 # Variant of the configuration -> layer. A user's own says its layer itself.
 LAYERS = {
     settings_of.ResNetConfig: ResNet,
+    settings_of.HRNetConfig: HRNet,
     settings_of.FPNConfig: FPN,
+    settings_of.IEFPNConfig: IEFPN,
+    settings_of.PANetConfig: PANet,
+    settings_of.HRFPNConfig: HRFPN,
     settings_of.FastRCNNHeadConfig: BoxHead,
+    settings_of.AdaptiveBoxHeadConfig: AdaptiveBoxHead,
     settings_of.FCNMaskHeadConfig: FCNMaskHead,
+    settings_of.AdaptiveMaskHeadConfig: AdaptiveMaskHead,
     settings_of.BoundaryPreservingHeadConfig: BoundaryPreservingMaskHead,
     settings_of.EncoderDecoderHeadConfig: EncoderDecoderMaskHead,
 }
@@ -64,6 +76,7 @@ def build_model(
     settings: ModelConfig,
     precision: str = "float32",
     model_class: type[GeneralizedRCNN] = GeneralizedRCNN,
+    seed: int | None = None,
 ) -> GeneralizedRCNN:
     """Builds the model of a configuration and creates its weights.
 
@@ -72,6 +85,9 @@ def build_model(
       precision: `float32`, `bfloat16` or `float16`: what convolutions and dense layers
         compute in. Boxes, suppression and losses are float32 always.
       model_class: see models.architectures.
+      seed: of the draws of training, and of the initial weights: each follows from the
+        seed and its path, so that models with a part in common start with the same
+        weights of it. None: Keras draws the weights.
 
     Raises:
       ConfigError: num_classes is not positive, or a part refuses its settings.
@@ -84,6 +100,11 @@ def build_model(
     try:
         model = _Builder(settings, _POLICIES[precision]).model(model_class)
         model.build()
+        if seed is not None:
+            model.seed = seed
+            initial_weights.draw(model, seed)
+            if model.refinement is not None:
+                model.refinement.start_from_base(model.base)
     except ValueError as error:  # of a layer's constructor or build
         if isinstance(error, ConfigError):
             raise
@@ -140,10 +161,7 @@ class _Builder:
                 f"{type(config).__name__}: no layer for it; expected a variant of "
                 "tfmask.config, or a subclass of PartConfig that names its layer"
             )
-        from tfmask.layers.part import arguments  # TEMP
-        import inspect
-        ok = set(inspect.signature(layer.__init__).parameters)
-        return self.layer(layer, name, **{k: v for k, v in config.arguments().items() if k in ok}, **given)
+        return self.layer(layer, name, **config.arguments(), **given)
 
     def layer(self, layer, name: str, **arguments):
         return layer(**arguments, name=name, dtype=self.policy)

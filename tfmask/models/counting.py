@@ -35,4 +35,6 @@ def _frozen_affine(model) -> set[str]:
     for layer in model._flatten_layers():
         if isinstance(layer, FrozenBatchNorm) and not layer.train_affine:
             constants |= {id(layer.gamma), id(layer.beta)}
-    return {p for p, variable in named_weights(model).items() if id(variable) in constants}
+    return {
+        p for p, variable in named_weights(model).items() if id(variable) in constants
+    }

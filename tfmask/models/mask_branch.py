@@ -182,6 +182,7 @@ class MaskBranch(Part):
         boundaries=False,
         earlier=None,
         judge: "MaskBranch | None" = None,
+        supervised=False,
         every_class=None,
     ):
         """Everything the branch predicts for packed rois.
@@ -190,12 +191,13 @@ class MaskBranch(Part):
           features: pyramid levels by name.
           rois: whose masks are asked for.
           image_sizes: `[B, 2]` int32, (height, width) before padding.
-          training: whether the training-only branches run.
+          training: the mode of layers that differ in it.
           boundaries: at test too, predict boundaries where the head has them.
           earlier: `[M, S, S, C]`, `hidden` of an earlier branch, for `flow`.
           judge: the branch whose Sobel head and MaskIoU head judge these masks;
             default this one.
-          every_class: predict the masks of all classes; default in training only.
+          supervised: whether the training-only branches run, for `losses`.
+          every_class: predict the masks of all classes; default where `supervised`.
 
         Returns:
           Dict of tensors with M rows:
@@ -205,7 +207,7 @@ class MaskBranch(Part):
           mask_NAME: logits of the quasi-multitask branch NAME.
           mask_iou: `[M]`, predicted IoU of the mask of the chosen class.
         """
-        every_class = training if every_class is None else every_class
+        every_class = supervised if every_class is None else every_class
         count = tf.shape(rois.boxes)[0]
         rois = _at_least_one(rois)
         pooled = {
@@ -227,7 +229,7 @@ class MaskBranch(Part):
                 [pooled["mask"], _per_level(earlier, pooled["mask"])]
             )
         outputs = {}
-        if training:
+        if supervised:
             for branch in self.quasi:
                 feature = seen if self.quasi_after_context else plain
                 outputs[f"mask_{branch.name}"] = branch(feature)
@@ -236,7 +238,7 @@ class MaskBranch(Part):
         hidden = self.head.trunk(pooled)
         if self.pyramid is not None and self.pyramid_position == "after":
             hidden["mask"] = self.pyramid(hidden["mask"])
-        names = self.head.outputs if training or boundaries else ("mask",)
+        names = self.head.outputs if supervised or boundaries else ("mask",)
         final = self.head.upsample(hidden, names)
         # The refinement reads the masks of all classes.
         alone = not every_class and self.refinement is None
@@ -253,7 +255,7 @@ class MaskBranch(Part):
         outputs["hidden"] = hidden["mask"]
         judge = judge or self
         outputs |= judge._judge(
-            outputs["mask"], rois, plain, features, training or boundaries
+            outputs["mask"], rois, plain, features, supervised or boundaries
         )
         return {name: value[:count] for name, value in outputs.items()}
 

@@ -35,7 +35,7 @@ class DetectionSelection(Rule):
 
         Args:
           class_scores: `[B, N, K]` float32, probabilities without the background.
-          boxes: `[B, N, K, 4]` float32 decoded boxes, or `[B, N, 1, 4]` for all classes.
+          boxes: `[B, N, K, 4]` float32, decoded; `[B, N, 1, 4]` for all classes.
           valid: `[B, N]` bool.
           image_sizes: `[B, 2]` int32.
 
@@ -58,7 +58,7 @@ class DetectionSelection(Rule):
             apart = class_offsets(box, kind, num_classes, size)
             kept, count = nms(apart, score, self.nms_iou, limit)
             present = tf.range(limit) < count
-            # NMS pads with index 0, which does not exist when nothing passed the threshold.
+            # NMS pads with index 0, which is not there when nothing passed.
             box = tf.pad(box, [[0, 1], [0, 0]])
             score, kind, roi = (tf.pad(v, [[0, 1]]) for v in (score, kind, roi))
             flag = tf.cast(present, tf.float32)

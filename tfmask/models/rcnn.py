@@ -7,6 +7,7 @@ from tfmask.files import is_tfmask_file
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import arguments, deserialize, serialize
 from tfmask.models.box_stages import instance_targets
+from tfmask.models.fitting import FittedModel
 from tfmask.models.mask_branch import MaskRoIs
 from tfmask.models.packing import pack
 from tfmask.models.proposals import build_trunk
@@ -15,7 +16,7 @@ from tfmask.structures import Targets
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class GeneralizedRCNN(keras.Model):
+class GeneralizedRCNN(FittedModel):
     """Image -> backbone -> neck -> proposals -> boxes -> masks (-> both refined).
 
     An architecture is a choice of parts, not another pipeline. `call` returns
@@ -38,6 +39,8 @@ class GeneralizedRCNN(keras.Model):
       and for training also boxes, labels, masks, crowd, valid (structures.Targets) and
       `stream_index [B]` int64, from which the draws of each image follow.
     With `boundaries=True` the result has the boundaries too that the model predicts.
+    With `supervised=True`, the default in training, the result is for `compute_losses`
+    and the targets are needed; `training` is then the mode of the layers alone.
 
     Returns, in inference, a dict:
       boxes: `[B, D, 4]` float32, pixels of the input image.
@@ -46,7 +49,7 @@ class GeneralizedRCNN(keras.Model):
       mask_scores: `[B, D]` float32, score x MaskIoU, where the model has a MaskIoU
         head: what ranks the masks.
       boundaries: `[B, D, T, T]` float32 probabilities, where they were asked for.
-    In training, a nested dict for `compute_losses`.
+    Supervised, a nested dict for `compute_losses`.
     """
 
     def __init__(
@@ -96,18 +99,18 @@ class GeneralizedRCNN(keras.Model):
         self.masks.build(levels)
         if self.refinement is not None:
             self.refinement.build(levels)
-            for refining, head in self.refinement.pairs(self.base):
-                refining.set_weights(head.get_weights())  # MR R-CNN sec. 3.3
+            self.refinement.start_from_base(self.base)
         self.built = True
 
-    def call(self, inputs, training=False, boundaries=False):
+    def call(self, inputs, training=False, boundaries=False, supervised=None):
+        supervised = training if supervised is None else supervised
         images, sizes = inputs["images"], inputs["image_sizes"]
         x = self.normalization([images, sizes])
         features = self.neck(self.backbone(x, training=training), training=training)
         pyramid = self.proposals.pyramid(x, features, training)
         anchors = self.proposals.anchors.of(pyramid, images)
-        proposals = self.proposals.propose(pyramid, anchors, sizes, training)
-        if not training:
+        proposals = self.proposals.propose(pyramid, anchors, sizes, supervised)
+        if not supervised:
             return self.detect(features, proposals, sizes, boundaries)
         targets = Targets(*(inputs[name] for name in Targets._fields))
         seeds = self.seeds(inputs["stream_index"])
@@ -118,19 +121,21 @@ class GeneralizedRCNN(keras.Model):
             "rpn": (drawn, *self.proposals.at(pyramid, drawn)),
             "stages": stages,
             "mask_rois": mask_rois,
-            "masks": self.masks.run(features, mask_rois, sizes, training=True),
+            "masks": self.masks.run(
+                features, mask_rois, sizes, training, supervised=True
+            ),
         }
         if self.refinement is not None:
             outputs["refined"] = self.refinement.train(
-                self.base, features, stages[-1], targets, sizes
+                self.base, features, stages[-1], targets, sizes, training
             )
         return outputs
 
     def compute_losses(self, outputs, batch) -> dict[str, tf.Tensor]:
-        """Unweighted losses of a training call.
+        """Unweighted losses of a supervised call.
 
         Args:
-          outputs: what `call(batch, training=True)` returned.
+          outputs: what `call(batch, supervised=True)` returned.
           batch: the same batch.
 
         Returns:
@@ -205,8 +210,8 @@ class GeneralizedRCNN(keras.Model):
     def load_weights(self, filepath, *args, **kwargs):
         if is_tfmask_file(filepath):
             raise ValueError(
-                f"{filepath}: a tfmask weight file, not one of Keras: expected a file of "
-                "`save_weights`; load this one with "
+                f"{filepath}: a tfmask weight file, not one of Keras: expected a file "
+                "of `save_weights`; load this one with "
                 "tfmask.weights.load.load_weights(model, path)"
             )
         return super().load_weights(filepath, *args, **kwargs)

@@ -136,10 +136,21 @@ class RefiningModule(Part):
             pairs.append((self.masks.head, base.masks.head))
         return pairs
 
+    def start_from_base(self, base: BaseModel) -> None:
+        """Gives the refining heads the weights of the base's heads (sec. 3.3)."""
+        for refining, head in self.pairs(base):
+            refining.set_weights(head.get_weights())
+
     # --- training ---------------------------------------------------------------------
 
     def train(
-        self, base: BaseModel, features, output: StageOutputs, targets, image_sizes
+        self,
+        base: BaseModel,
+        features,
+        output: StageOutputs,
+        targets,
+        image_sizes,
+        training=True,
     ) -> dict:
         """Reads the boxes that the base's last stage predicts on its samples.
 
@@ -152,6 +163,7 @@ class RefiningModule(Part):
           output: of the last box stage.
           targets: ground truth.
           image_sizes: `[B, 2]` int32.
+          training: the mode of layers that differ in it.
 
         Returns:
           Dict for `losses`: samples, the boxes B with their labels; and what is refined
@@ -191,7 +203,8 @@ class RefiningModule(Part):
                 features,
                 outputs["mask_rois"],
                 image_sizes,
-                training=True,
+                training=training,
+                supervised=True,
                 earlier=tf.boolean_mask(reading.hidden, fg),
                 judge=base.masks,
             )

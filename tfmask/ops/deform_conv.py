@@ -17,6 +17,9 @@ edge the zeros wanted. It computes in float32.
 import numpy as np
 import tensorflow as tf
 
+# Of the map's side: four times what rounding may move a place in float32.
+_STEP = 2.0**-21
+
 
 def deform_conv2d(
     features: tf.Tensor,
@@ -103,21 +106,49 @@ def _columns(features, places, modulation=None):
     """What the taps read: `[B H' W', k k, C]` of the features' type."""
     taps, channels = places.shape[3], features.shape[-1]
     padded = tf.pad(tf.cast(features, tf.float32), [[0, 0], [1, 1], [1, 1], [0, 0]])
+    shape = tf.shape(places)
+    batch_indices = tf.repeat(tf.range(shape[0]), tf.reduce_prod(shape[1:4]))
     # Beyond the border of zeros there are only zeros; crop_and_resize's gradient
     # crashes on what is not a number.
     last = tf.cast(tf.shape(padded)[1:3] - 1, tf.float32)
-    places = tf.where(tf.math.is_nan(places), -1.0, places)
-    corners = tf.clip_by_value(places + 1.0, 0.0, last) / last
-    corners = tf.reshape(corners, [-1, 2])
-    shape = tf.shape(places)
-    batch_indices = tf.repeat(tf.range(shape[0]), tf.reduce_prod(shape[1:4]))
-    read = tf.image.crop_and_resize(
-        padded, tf.concat([corners, corners], axis=1), batch_indices, [1, 1]
-    )
+    places = tf.where(tf.math.is_nan(places), -1.0, places) + 1.0
+    places = tf.reshape(tf.clip_by_value(places, 0.0, last), [-1, 2])
+    read = _read(padded, places, batch_indices)
     read = tf.reshape(tf.cast(read, features.dtype), [-1, taps, channels])
     if modulation is not None:
         read *= tf.cast(tf.reshape(modulation, [-1, taps, 1]), read.dtype)
     return read
+
+
+@tf.custom_gradient
+def _read(image, places, batch_indices):
+    """`[B, H, W, C]` float32 at places `[N, 2]` (y, x) of the map: `[N, 1, 1, C]`."""
+    last = tf.cast(tf.shape(image)[1:3] - 1, tf.float32)
+    corners = places / last
+    boxes = tf.concat([corners, corners], axis=1)
+
+    def gradient(upstream):
+        to_image = tf.raw_ops.CropAndResizeGradImage(
+            grads=upstream,
+            boxes=boxes,
+            box_ind=batch_indices,
+            image_size=tf.shape(image),
+            T=tf.float32,
+        )
+        # In the middle of a cell crop_and_resize says that the slope is zero, and that
+        # is where every displacement begins. The slope of the interval after it is
+        # found a little further on.
+        to_boxes = tf.raw_ops.CropAndResizeGradBoxes(
+            grads=upstream,
+            image=image,
+            boxes=boxes + _STEP,
+            box_ind=batch_indices,
+        )
+        to_places = (to_boxes[:, :2] + to_boxes[:, 2:]) / last
+        return to_image, to_places, None
+
+    read = tf.image.crop_and_resize(image, boxes, batch_indices, [1, 1])
+    return read, gradient
 
 
 def _product(columns, kernel):

@@ -25,6 +25,34 @@ def upsample_align_corners(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, [-1, 2 * side, 2 * side, channels])
 
 
+def upsample_nearest(x: tf.Tensor, factor: int) -> tf.Tensor:
+    """Each cell as a square of cells.
+
+    Args:
+      x: `[B, H, W, C]` floating, C known.
+      factor: side of the square.
+
+    Returns:
+      `[B, factor H, factor W, C]` of the same type.
+    """
+
+    @tf.custom_gradient
+    def upsample(x):
+        b, h, w, c = tf.unstack(tf.shape(x))
+        shape = [b, h, factor, w, factor, c]
+        y = tf.broadcast_to(x[:, :, None, :, None, :], shape)
+        y = tf.reshape(y, [b, factor * h, factor * w, x.shape[-1]])
+
+        def gradient(upstream):
+            # The sum over each square; many times faster than a reduction.
+            mean = tf.nn.avg_pool2d(upstream, factor, factor, "VALID")
+            return factor * factor * mean
+
+        return y, gradient
+
+    return upsample(x)
+
+
 def _doubling_weights(side: int) -> np.ndarray:
     """`[2S, S]` float32: how much each cell gives to each cell of twice as many."""
     place = np.arange(2 * side) * (side - 1) / (2 * side - 1)

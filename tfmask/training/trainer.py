@@ -1,5 +1,6 @@
 """Training from a configuration: data, model, optimizer, loop."""
 
+import contextlib
 import copy
 
 import keras
@@ -8,15 +9,15 @@ import tensorflow as tf
 from tfmask import config as config_module
 from tfmask.config import Config
 from tfmask.data import pipeline
-from tfmask.data.coco import reader as coco
+from tfmask.data.readers import load_dataset
 from tfmask.errors import ConfigError, DataError
 from tfmask.models.build import build_model
-from tfmask.training import checkpoints, devices
+from tfmask.training import checkpoints, devices, run_lock
 from tfmask.training.callbacks import loss_weight_callbacks
 from tfmask.training.evaluator import Evaluator
 from tfmask.training.loop import Stream, TrainingLoop
 from tfmask.training.optimizer import build_optimizer
-from tfmask.training.run_folder import RunFolder
+from tfmask.training.run_folder import RunFolder, identity
 from tfmask.weights import convert
 
 
@@ -48,15 +49,30 @@ def train(
     strategy = devices.make_strategy(config.train)
     chief = devices.is_chief(strategy)
     log = log if chief else _silent
+    if config.train.early_stopping and devices.is_cluster():
+        raise ConfigError(
+            f"train.early_stopping={config.train.early_stopping}: expected 0 with "
+            "TF_CONFIG; the chief alone evaluates, and the other workers would go on"
+        )
     dataset = _load(config, "train", log)
     config = _with_classes(config, dataset)
-    folder = RunFolder(config, dataset.class_map, chief)
+    with contextlib.ExitStack() as stack:
+        if chief:
+            stack.enter_context(run_lock.locked(config.train.output))
+        return _run(config, strategy, dataset, resume, log, callbacks)
+
+
+def _run(config, strategy, dataset, resume, log, callbacks) -> dict[str, float]:
+    """The run, once nobody else writes to its folder."""
+    chief = devices.is_chief(strategy)
+    folder = RunFolder(config, dataset.class_map, chief, identity(dataset))
     for line in folder.open(resume):
         log(f"resuming with a changed setting: {line}")
     make_reproducible(config.train.seed)
     with strategy.scope():
-        model = build_model(config.model, config.train.precision)
-        model.seed = config.train.seed
+        model = build_model(
+            config.model, config.train.precision, seed=config.train.seed
+        )
         if not checkpoints.existing(folder.output / "checkpoints"):
             convert.load_initial(model, config.model, log, class_map=dataset.class_map)
         optimizer = build_optimizer(model, config.train)
@@ -103,12 +119,11 @@ def _load(config: Config, which: str, log):
             f"data.{which}: expected a folder with annotations.json and images/, or an "
             "annotation JSON"
         )
-    return coco.load_dataset(
+    return load_dataset(
         path,
         getattr(config.data, f"{which}_images"),
-        strict=config.data.strict,
-        keep_empty=config.data.keep_empty if which == "train" else True,
-        exif=config.data.exif,
+        config.data,
+        training=which == "train",
         log=log,
     )
 

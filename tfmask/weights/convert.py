@@ -11,9 +11,9 @@ from tfmask.weights import files as weight_files
 from tfmask.weights import importer
 from tfmask.weights.classes import describe
 from tfmask.weights.load import load_weights, read_weights
-from tfmask.weights.parts import part_of, start_refining_heads
+from tfmask.weights.parts import part_of, start_copies
 from tfmask.weights.readers.torch_file import Source
-from tfmask.weights.report import Report
+from tfmask.weights.report import Report, describe_copies
 
 
 def load_into(
@@ -59,7 +59,7 @@ def load_arrays(
 ) -> Report:
     """`load_into` for named arrays that are in memory already.
 
-    Refining heads that they do not have become copies of the base heads that they have.
+    Parts that start from others become copies of those, see parts.start_copies.
     """
     weights = weight_files.model_weights(model)
     plan = importer.plan_import(
@@ -73,8 +73,7 @@ def load_arrays(
     )
     for name, value in plan.values.items():
         weights[name].assign(value)
-    started = start_refining_heads(model, plan.report.loaded)
-    return plan.report._replace(started=started)
+    return plan.report._replace(started=start_copies(model, plan.report.loaded))
 
 
 def load_initial(
@@ -83,7 +82,7 @@ def load_initial(
     """Loads what `model.weights`, or else `model.backbone.weights`, names.
 
     Layers whose outputs are classes keep their initial values where the classes differ.
-    Refining heads that the weights do not have become copies of the base heads.
+    Parts that start from others become copies of those, see parts.start_copies.
 
     Args:
       model: a built model.
@@ -166,3 +165,6 @@ def _load_part(model, path, part, log):
     for name, variable in weights.items():
         variable.assign(file.weights[name])
     log(f"{path}: {len(weights)} weights of {part} loaded")
+    started = start_copies(model, weights)
+    if started:
+        log(describe_copies(started))

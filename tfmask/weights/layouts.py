@@ -177,6 +177,23 @@ class Flat:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A dense layer that is a 1x1 convolution for us.
+
+    Args:
+      base: layout of the dense layer.
+    """
+
+    base: Axes = SAME
+
+    def load(self, value):
+        return self.base.load(value)[None, None]  # [in, out] -> [1, 1, in, out]
+
+    def store(self, value):
+        return self.base.store(value[0, 0])
+
+
+@dataclass(frozen=True)
 class Anchors:
     """Outputs for the anchors of a cell, which come in the opposite order.
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from tfmask.errors import CheckpointError, ClassMapError
 from tfmask.structures import ClassMap
 from tfmask.weights import files as weight_files
-from tfmask.weights import keras_files
+from tfmask.weights import importer, keras_files
 from tfmask.weights.classes import describe, same_classes
 from tfmask.weights.parts import (
     class_weights,
     is_below,
-    start_refining_heads,
+    start_copies,
     training_only,
 )
 from tfmask.weights.report import Report
@@ -62,7 +62,13 @@ def read_class_map(path) -> ClassMap | None:
 
 def _located(path) -> Path:
     """The file, or the prefix of the checkpoint, that a path names."""
-    path = Path(path).expanduser()
+    format_name, name = importer.split_spec(str(path))
+    if format_name:
+        raise CheckpointError(
+            f"{path}: weights of another project; expected those of tfmask or Keras: "
+            "bring them into a file of tfmask with `tfmask convert`"
+        )
+    path = Path(name)
     if path.is_dir():
         best = weight_files.best_file(path)
         if best:
@@ -93,8 +99,8 @@ def load_weights(
       class_map: the classes the model is to know; checked against those of the weights.
       reset_classes: what does not fit keeps its initial values: the layers whose
         channels are classes when the classes differ, and weights of other shapes. To
-        start a training from other weights; refining heads that the file does not
-        have become copies of its base heads. Otherwise every weight must fit, save
+        start a training from other weights; parts that start from others become
+        copies of those, see parts.start_copies. Otherwise every weight must fit, save
         those of parts that run in training only, which may be missing or differ.
 
     Raises:
@@ -140,7 +146,7 @@ def load_weights(
     for name in report.loaded:
         variables[name].assign(file.weights[name])
     if reset_classes:
-        report = report._replace(started=start_refining_heads(model, report.loaded))
+        report = report._replace(started=start_copies(model, report.loaded))
     return report
 
 

@@ -41,35 +41,34 @@ def is_below(path: str, parts) -> bool:
     return path.startswith(tuple(f"{part}/" for part in parts))
 
 
-def start_refining_heads(model, loaded) -> tuple[str, ...]:
-    """Copies loaded base heads to the refining heads that were not loaded themselves.
+def start_copies(model, loaded) -> dict[str, str]:
+    """Gives parts that were not loaded the loaded weights of the parts they start from.
 
-    MR R-CNN sec. 3.3: the refining module starts from a trained Mask R-CNN.
+    The heads of a refining module start from those of the trained base (MR R-CNN sec.
+    3.3), the trunk of an RPN that is trained apart from that of the detector.
 
     Args:
-      model: any model; those without a refining module stay as they are.
+      model: any built model.
       loaded: paths of the weights that were loaded into it.
 
     Returns:
-      Names of the heads that got copies.
+      Name of each part that got copies -> the part that they are of.
     """
     known = {part_of(path) for path in loaded}
-    started = []
-    for refining, base in _refining_pairs(model):
-        if base.name in known and refining.name not in known:
-            refining.set_weights(base.get_weights())
-            started.append(refining.name)
-    return tuple(started)
+    started = {}
+    for part, base in _pairs(model):
+        if base.name in known and part.name not in known:
+            part.set_weights(base.get_weights())
+            started[part.name] = base.name
+    return started
 
 
-def _refining_pairs(model) -> list[tuple]:
-    """Each refining head of a model with the base head that it starts from."""
-    if getattr(model, "refiner", None) is not None:
-        return model.refiner.heads
-    refinement = getattr(model, "refinement", None)
-    return [] if refinement is None else refinement.pairs(model)
-
-
-def describe_start(heads: tuple[str, ...]) -> str:
-    """The sentence about heads that `start_refining_heads` has filled."""
-    return f"refining heads start from the base heads: {', '.join(heads)}"
+def _pairs(model):
+    """(part, the part of the same kind that it starts from)."""
+    proposals = getattr(model, "proposals", None)
+    for name in ("backbone", "neck"):
+        apart = getattr(proposals, name, None)
+        if apart is not None:
+            yield apart, getattr(model, name)
+    if getattr(model, "refinement", None) is not None:
+        yield from model.refinement.pairs(model)

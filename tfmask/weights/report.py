@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from tfmask.structures import ClassMap
-from tfmask.weights.parts import describe_start, is_below, part_of
+from tfmask.weights.parts import is_below, part_of
 
 OWN_LAYOUT = "tfmask"
 
@@ -24,7 +24,8 @@ class Report(NamedTuple):
     skipped: dict[str, tuple]  # name -> shape: in the file, not in the model
     notes: tuple[str, ...] = ()
     class_map: ClassMap | None = None  # of the loaded class layers
-    started: tuple[str, ...] = ()  # missing heads that start as copies of others
+    # Missing parts that start as copies of others, see parts.start_copies.
+    started: dict[str, str] = {}
     training_only: tuple[str, ...] = ()  # parts that inference does without
 
     def lines(self) -> list[str]:
@@ -50,7 +51,7 @@ class Report(NamedTuple):
         lines += [f"  skipped {line}" for line in _grouped(self.skipped)]
         lines += [f"  {line}" for line in self.differences()]
         if self.started:
-            lines.append(f"  {describe_start(self.started)}")
+            lines.append(f"  {describe_copies(self.started)}")
         return lines + [f"  note: {note}" for note in self.notes]
 
     def __str__(self):
@@ -84,6 +85,12 @@ class Report(NamedTuple):
             counts = [sum(part_of(path) == part for path in c) for c in columns]
             lines.append("  {:<24}{:>8}{:>8}{:>9}".format(part, *counts))
         return lines
+
+
+def describe_copies(started: dict[str, str]) -> str:
+    """The sentence about what parts.start_copies has done."""
+    copies = ", ".join(f"{part} of {base}" for part, base in started.items())
+    return f"copies at the start: {copies}"
 
 
 def _grouped(shapes: dict[str, tuple]) -> list[str]:

@@ -21,8 +21,8 @@ from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER, _WORD = r"\d+", "[^/]+?"
-CASCADE = 3  # box stages of the public cascades
-_NUMBERS = ("stage", "block", "level", "index")
+_CASCADE = 3  # box stages of the public cascades
+_NUMBERS = ("stage", "block", "level", "index", "module", "branch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Rule:
 
     Args:
       ours: pattern of our path, `{name}` for a varying stretch without a slash; stage,
-        block, level and index stand for numbers.
+        block, level, index, module and branch stand for numbers.
       theirs: pattern of the name, with the same placeholders; empty for a weight that
         the other program does not store.
       layout: see layouts.py.
@@ -97,6 +97,17 @@ def box_head_names(stages: int) -> list[tuple[str, int]]:
     return [("box_head" + (f"_{i + 1}" if i else ""), i) for i in range(stages)]
 
 
+def box_stages(settings: ModelConfig) -> tuple[int, int]:
+    """Numbers of box stages that files have, the model's first."""
+    stages = len(settings.boxes.stages)
+    return stages, 1 if stages > 1 else _CASCADE
+
+
+def detector_name(stages: int) -> str:
+    """What a report calls a detector with so many box stages."""
+    return "detector" if stages == 1 else "cascade detector"
+
+
 class Trunk(NamedTuple):
     """What an ImageNet trunk was trained with."""
 
@@ -114,6 +125,10 @@ class Dialect(NamedTuple):
     ignored: str = r"(?!)"
     trunk: Trunk | None = None  # None: as the configuration says
     box_stages: int = 0  # of the box heads that it names; 0: any number
+    # Settings in which the original differs from other projects, by dotted path.
+    original: dict[str, Any] = {}
+    # Part of our model -> in what it is not the original, whatever the settings.
+    caveats: dict[str, str] = {}
 
     def ignores(self, name: str) -> bool:
         """Whether a name has no meaning for us."""
@@ -125,12 +140,9 @@ class Format(NamedTuple):
 
     read: Callable[[str], Source]  # the arrays of a file, as they lie there
     dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
-    # Settings in which the originals differ from other projects, by dotted path.
-    original: dict[str, Any] = {}
     # From the arrays of a file to those that the rules are about, and back.
     prepare: Callable[[dict], dict] = dict
     restore: Callable[[dict], dict] = dict
-    caveats: tuple[str, ...] = ()  # in what a model of ours is not the original
 
 
 # What PyTorch calls the four vectors of a normalisation.

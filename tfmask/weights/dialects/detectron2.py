@@ -5,13 +5,14 @@ from tfmask.weights.dialects import iemask
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
 from tfmask.weights.readers.torch_file import read_checkpoint
 from tfmask.weights.rules import (
-    CASCADE,
     Dialect,
     Format,
     Rule,
     Trunk,
     box_head_names,
+    box_stages,
     class_layers,
+    detector_name,
     layer_rules,
     norm_rules,
     setting,
@@ -30,6 +31,9 @@ _ORIGINAL = {
     "rpn.min_size": 0.0,
     "pool.aligned": True,
     "pool.sampling_ratio": 0,
+    "neck.global_fusion": "concat",
+    "neck.convolve_p2": False,
+    "neck.convolve_before_fusion": False,
     "boxes.head.background_row": False,
     "mask.head.background_channel": False,
 }
@@ -51,6 +55,12 @@ def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
         Rule("backbone/stem/kernel", prefix + "stem.conv1.weight", TORCH_CONV),
         *norm_rules(
             "backbone/stem", prefix + "stem.conv1.norm.{stat}", {}, settings, 1e-5
+        ),
+        # Of a deformable convolution: the one that predicts its displacements.
+        *layer_rules(
+            "backbone/res{stage}_{block}/conv2/offset",
+            prefix + "res{stage}.{block}.conv2_offset.{what}",
+            TORCH_CONV,
         ),
         Rule(block + "/kernel", theirs + "weight", TORCH_CONV),
         *norm_rules(block, theirs + "norm.{stat}", {}, settings, 1e-5),
@@ -94,6 +104,13 @@ def neck() -> tuple[Rule, ...]:
         *layer_rules(layer, theirs + "{what}", TORCH_CONV),
         *norm_rules(layer, theirs + "norm.{stat}", {}, None, 1e-5),
     )
+
+
+def necks(settings: ModelConfig) -> tuple[Rule, ...]:
+    """The model's neck first: both have lateral convolutions, under two names."""
+    plain, enhanced = neck(), iemask.neck("backbone.")
+    weighted = setting(settings, "neck.channel_enhancement", False)
+    return (*enhanced, *plain) if weighted else (*plain, *enhanced)
 
 
 def rpn_head() -> tuple[Rule, ...]:
@@ -183,29 +200,25 @@ def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     """Detectors, ImageNet trunk under Detectron2's names, and under Caffe2's."""
     classes = class_layers(settings, "last", "none", "none")
-    stages = len(settings.boxes.stages)
     common = (
         *backbone("backbone.bottom_up.", settings),
-        *neck(),
-        *iemask.neck("backbone."),
+        *necks(settings),
         *rpn_head(),
         *mask_head(settings, classes),
         *iemask.mask_head("roi_heads.mask_head."),
     )
     buffers = r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*"
-    buffers += r"|.*\.num_batches_tracked"
+    buffers += rf"|.*\.num_batches_tracked|{iemask.UNUSED}"
     return (
-        Dialect(
-            "detector",
-            (*common, *box_heads(settings, classes, 1)),
-            buffers,
-            box_stages=1,
-        ),
-        Dialect(
-            "cascade detector",
-            (*common, *box_heads(settings, classes, max(stages, CASCADE))),
-            buffers,
-            box_stages=max(stages, CASCADE),
+        *(
+            Dialect(
+                detector_name(stages),
+                (*common, *box_heads(settings, classes, stages)),
+                buffers,
+                box_stages=stages,
+                original=_ORIGINAL,
+            )
+            for stages in box_stages(settings)
         ),
         Dialect(
             "ImageNet trunk",
@@ -222,4 +235,4 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
 
 
-FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)
+FORMAT = Format(read_checkpoint, dialects)

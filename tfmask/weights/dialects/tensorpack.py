@@ -9,13 +9,14 @@ from tfmask.weights.layouts import SAME, FlatRoI
 from tfmask.weights.readers.archive import read_npz
 from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.rules import (
-    CASCADE,
     Dialect,
     Format,
     Rule,
     Trunk,
     box_head_names,
+    box_stages,
     class_layers,
+    detector_name,
     layer_rules,
     norm_rules,
     setting,
@@ -123,24 +124,21 @@ def _layer(ours, theirs, kernel=SAME, bias=SAME, words=None):
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
-    """Detectors, and ImageNet trunk, which has the same names without heads."""
+    """Detectors; an ImageNet trunk has the names of their trunk."""
     classes = class_layers(settings, "first", "first", "none")
     common = (*backbone(settings), *neck(), *rpn_head(), *mask_head(classes))
     ignored = r"global_step|learning_rate|linear/[Wb]|.*/AccumGrad|.*/Momentum"
-    cascade = max(len(settings.boxes.stages), CASCADE)
     return tuple(
         Dialect(
-            name,
+            detector_name(stages),
             (*common, *box_heads(settings, classes, stages)),
             ignored,
             TRUNK,
             box_stages=stages,
+            original=_ORIGINAL,
         )
-        for name, stages in (
-            ("detector or ImageNet trunk", 1),
-            ("cascade detector", cascade),
-        )
+        for stages in box_stages(settings)
     )
 
 
-FORMAT = Format(read, dialects, _ORIGINAL)
+FORMAT = Format(read, dialects)

@@ -6,6 +6,7 @@ from weights import public_names
 from weights.public_files import manifest_shapes
 from weights.torch_files import write_zip
 
+from tfmask.config import BoundaryPreservingHeadConfig, FCNMaskHeadConfig
 from tfmask.configs import lineages
 from tfmask.errors import WeightsError
 from tfmask.layers.naming import named_weights
@@ -24,14 +25,14 @@ def release_shapes():
     return shapes | {HEAD + name: shape for name, shape in head.items()}
 
 
-def narrow_config(head="boundary_preserving", num_classes=80):
+def narrow_config(head=BoundaryPreservingHeadConfig, num_classes=80):
     config = lineages.detectron2()
     settings = config.model
     settings.num_classes = num_classes
-    settings.mask.head = head
+    settings.mask.head = head(channels=32)
     settings.backbone.width, settings.neck.channels = 8, 32
-    settings.rpn.channels = settings.mask.channels = 32
-    settings.box.fc_units = 128
+    settings.rpn.channels = 32
+    settings.boxes.head.fc_units = 128
     return config
 
 
@@ -45,12 +46,17 @@ def write(path, shapes):
     return arrays, write_zip(path, arrays, lambda weights: {"model": weights})
 
 
+def load(model, path, config=None):
+    settings = (config or narrow_config()).model
+    return load_into(model, settings, f"detectron2:{path}", log=lambda line: None)
+
+
 def test_the_release_is_loaded_whole_and_exported_equal(model, tmp_path):
     arrays, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
-    report = load_into(model, f"detectron2:{path}", log=lambda line: None)
+    report = load(model, path)
     assert not report.missing and not report.reset and not report.skipped
     ours = {name: value.numpy() for name, value in named_weights(model).items()}
-    back = importer.export("detectron2", ours, model.settings)
+    back = importer.export("detectron2", ours, narrow_config().model)
     assert set(back) == set(arrays)
     for name, value in back.items():
         np.testing.assert_array_equal(value, arrays[name], name)
@@ -58,7 +64,7 @@ def test_the_release_is_loaded_whole_and_exported_equal(model, tmp_path):
 
 def test_mask_and_boundary_are_not_confused(model, tmp_path):
     arrays, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
-    load_into(model, f"detectron2:{path}", log=lambda line: None)
+    load(model, path)
     ours = named_weights(model)
     for path, name in (
         ("predictor", "mask_predictor"),
@@ -86,8 +92,8 @@ def test_a_converted_file_is_a_file_of_ours(tmp_path):
 
 def test_other_classes_reset_both_predictors(tmp_path):
     _, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
-    model = build_model(narrow_config(num_classes=3).model)
-    report = load_into(model, f"detectron2:{path}", log=lambda line: None)
+    config = narrow_config(num_classes=3)
+    report = load(build_model(config.model), path, config)
     layers = {name.rsplit("/", 1)[0] for name in report.reset}
     assert layers == {
         "box_head/class_logits",
@@ -99,13 +105,13 @@ def test_other_classes_reset_both_predictors(tmp_path):
 
 def test_heads_of_the_other_kind_are_refused_in_one_sentence(model, tmp_path):
     _, released = write(tmp_path / "bmask.pth", release_shapes())
-    plain = build_model(narrow_config(head="fcn").model)
+    plain = build_model(narrow_config(head=FCNMaskHeadConfig).model)
     with pytest.raises(WeightsError, match="another architecture.*mask_head/"):
-        load_into(plain, f"detectron2:{released}", log=lambda line: None)
+        load(plain, released, narrow_config(head=FCNMaskHeadConfig))
     _, zoo = write(tmp_path / "d2.pth", manifest_shapes("detectron2_mask_rcnn_r50_fpn"))
     before = named_weights(model)["mask_head/mask_fcn1/kernel"].numpy()
     with pytest.raises(WeightsError, match="another architecture.*mask_head/"):
-        load_into(model, f"detectron2:{zoo}", log=lambda line: None)
+        load(model, zoo)
     np.testing.assert_array_equal(
         named_weights(model)["mask_head/mask_fcn1/kernel"].numpy(), before
     )

@@ -1,0 +1,72 @@
+"""`fit` and the package's loop take the same steps, on one device and on two."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).with_name("fit_run.py")
+
+
+def run(output, *arguments) -> dict:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, SCRIPT, output, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(np.load(output))
+
+
+def assert_fit_is_the_loop(results, replicas, falls=False):
+    assert results["replicas"] == replicas
+    names = [k.removeprefix("loop/") for k in results if k.startswith("loop/")]
+    assert len(names) > 5
+    for name in names:
+        np.testing.assert_allclose(
+            results[f"fit/{name}"],
+            results[f"loop/{name}"],
+            rtol=1e-5,
+            atol=1e-6,
+            err_msg=name,
+        )
+    assert "loss" in results["terms"] and "mask" in results["terms"]
+    epochs = results["losses"].reshape(4, 5, -1).mean(axis=1).T
+    np.testing.assert_allclose(results["history"], epochs, rtol=1e-4, atol=1e-6)
+    total = results["history"][list(results["terms"]).index("loss")]
+    if falls:
+        assert total[-1] < 0.9 * total[0]
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_fit_takes_the_steps_of_the_loop(tmp_path, replicas):
+    # The bound is far below the gradient's norm: clipping before the sum would show.
+    results = run(tmp_path / "r.npz", replicas, "sgd", 0.1)
+    assert_fit_is_the_loop(results, replicas)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize(("optimizer", "clip_norm"), [("sgd", 0.0), ("AdamW", 0.5)])
+def test_every_kind_of_step(tmp_path, optimizer, clip_norm, replicas):
+    results = run(tmp_path / "r.npz", replicas, optimizer, clip_norm)
+    assert_fit_is_the_loop(results, replicas)
+
+
+@pytest.mark.slow
+def test_mask_rcnn_on_one_device_and_on_two(tmp_path):
+    one = run(tmp_path / "1.npz", 1, "sgd", 1.0, "real")
+    two = run(tmp_path / "2.npz", 2, "sgd", 1.0, "real")
+    assert_fit_is_the_loop(one, 1, falls=True)
+    assert_fit_is_the_loop(two, 2, falls=True)
+    for name, value in one.items():
+        if name.startswith("fit/"):
+            np.testing.assert_allclose(
+                two[name], value, rtol=1e-4, atol=1e-5, err_msg=name
+            )
