@@ -65,21 +65,6 @@ def check_equal(outputs, row, prediction, name):
         assert not outputs["detection_masks_reframed"][row][i][height:].any()
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Folder of a small Mask R-CNN with full masks, and what Python predicts."""
-    folder = tmp_path_factory.mktemp("exported")
-    model = trained("mask_rcnn")
-    path = export(
-        model,
-        DATA,
-        CLASSES,
-        folder / "model",
-        limits=Limits(full_masks=True, max_pixels=100_000),
-    )
-    return path, model
-
-
 def files_of(tmp_path):
     """The photographs as files, and as the Python path reads these."""
     files = [encoded(p, kind) for p, kind in zip(PHOTOGRAPHS, EXTENSIONS)]
