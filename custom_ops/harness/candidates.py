@@ -60,6 +60,15 @@ class Candidates:
         return True
 
 
+def check_all(launchers: Launchers, count: int) -> None:
+    """Compares all with NumPy; AssertionError where one is wrong."""
+    candidates = Candidates(launchers)
+    for index in range(len(candidates.names)):
+        for seed in range(count):
+            dtype = ("float32", "bfloat16")[seed % 2]
+            candidates.check(index, case(seed, dtype, seed % 4 < 2))
+
+
 def measure(launchers: Launchers, copy: float) -> list[dict]:
     """Rows as `timing.measure` has them."""
     candidates = Candidates(launchers)

@@ -64,6 +64,7 @@ def main() -> None:
         else:
             report["device"], launchers = load_cuda(options.out, options.build)
             report["differences"] = check_all(launchers, options.cases)
+            candidates.check_all(launchers, 12)
             report["timing"] = timing.measure(launchers)
             report["timing"]["rows"] += candidates.measure(
                 launchers, report["timing"]["copy_gb_per_s"]
