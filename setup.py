@@ -52,6 +52,7 @@ setup(
         "h5py>=3.10",
         "pycocotools>=2.0.8",
         "opencv-python-headless>=4.8",
+        "pillow>=10.1",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.22"],

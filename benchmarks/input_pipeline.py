@@ -23,8 +23,9 @@ import numpy as np  # noqa: E402
 
 from tfmask.config import DataConfig  # noqa: E402
 from tfmask.data import pipeline, transforms  # noqa: E402
-from tfmask.data.coco import reader as coco
-from tfmask.data.images import read as images
+from tfmask.data.dataset import Dataset  # noqa: E402
+from tfmask.data.images import read as images  # noqa: E402
+from tfmask.data.readers import load_dataset  # noqa: E402
 
 INSTANCES = 8
 
@@ -75,7 +76,7 @@ def per_call(function, calls: int) -> float:
     return (time.process_time() - start) / calls
 
 
-def measure(dataset: coco.CocoDataset, batch_size: int, calls: int) -> None:
+def measure(dataset: Dataset, batch_size: int, calls: int) -> None:
     settings = DataConfig()
     records = dataset.images
 
@@ -133,14 +134,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=200, help="examples to time")
     args = parser.parse_args()
     if args.data:
-        dataset = coco.load_dataset(args.data, args.images)
+        dataset = load_dataset(args.data, args.images)
         measure(dataset, args.batch_size, args.calls)
         return
     with tempfile.TemporaryDirectory() as folder:
         target = os.path.join(folder, "set")
         generate(target, args.count)
         # The generated file has no boxes and areas: taken from the masks, no news.
-        dataset = coco.load_dataset(target, log=None)
+        dataset = load_dataset(target, log=None)
         measure(dataset, args.batch_size, args.calls)
 
 

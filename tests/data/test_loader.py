@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import load_dataset
 from tfmask.data.loader import ExampleLoader
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError, ImageError
 
 
@@ -181,3 +181,15 @@ def test_evaluation_raises_for_an_unreadable_image(dataset):
     with pytest.raises(ImageError, match="a.png"):
         loader.example(0)
     assert loader.example(1)["valid"].all()
+
+
+def test_images_of_12_bits_in_16_are_said_once(dataset):
+    for record in dataset.images[::2]:
+        pixels = np.full((record.height, record.width), 4095, np.uint16)
+        cv2.imwrite(record.path, pixels)
+    lines = []
+    loader = ExampleLoader(dataset, config(), True, 0, log=lines.append)
+    for i in range(6):
+        loader.example(i)
+    (line,) = lines
+    assert "up to 4095 of 65535" in line and "nearly black" in line

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfmask.config import DataConfig
 from tfmask.data import pipeline
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError
 
 
@@ -167,7 +167,7 @@ def test_evaluation_skips_and_names_an_unreadable_image(dataset, batch_size):
     )
     seen = np.concatenate([b["image_index"] for b in take(stream, 9)])
     np.testing.assert_array_equal(seen, [0, 2])
-    assert len(lines) == 1 and "b.jpg" in lines[0] and "skipped" in lines[0]
+    assert len(lines) == 1 and "b.jpg" in lines[0] and "left out" in lines[0]
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -200,9 +200,9 @@ def test_process_ends_while_an_iterator_is_alive(dataset):
     # An exception's traceback keeps the iterator until the interpreter is gone.
     script = f"""
         from tfmask.config import DataConfig
-        from tfmask.data.coco import reader as coco
         from tfmask.data import pipeline
-        dataset = coco.load_dataset({dataset.path!r})
+        from tfmask.data.readers import load_dataset
+        dataset = load_dataset({dataset.path!r})
         batches = iter(pipeline.training_dataset(dataset, DataConfig(), 2, 0))
         next(batches)
         raise SystemError("the end")

@@ -1,140 +1,30 @@
-"""Every fault is named with its image and annotation, and none ends the process."""
+"""Whether a data set can be used at all, beside the list of its problems."""
 
-import json
-import os
-
-import numpy as np
 import pytest
-from annotation_faults import FAULTS
 
-from tfmask.data.coco.reader import load_dataset
-from tfmask.data.problems import ERROR, Problem
-from tfmask.data.validate import check_annotations
-from tfmask.errors import DataError
+from tfmask.data.validate import validate_dataset
 
 
-def check_usable(dataset) -> None:
-    """What a lenient load gives can be trained on."""
-    for record in dataset.images:
-        boxes, limit = record.boxes, [record.width, record.height]
-        assert np.isfinite(boxes).all() and (boxes >= 0).all()
-        assert (boxes[:, 2:] > boxes[:, :2]).all() and (boxes[:, 2:] <= limit).all()
-        assert (record.areas > 0).all()
-        assert ((record.labels >= 1) & (record.labels <= 3)).all()
-        for index in range(len(boxes)):
-            mask = record.mask(index)
-            assert mask.shape == (record.height, record.width)
-            assert mask.max() == 1 and set(np.unique(mask)) <= {0, 1}
+def test_a_sound_set_can_be_used(content, write_set):
+    assert validate_dataset(write_set(content)) == ([], "")
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_named_with_its_ids_and_the_rest_loads(name, content, write_set):
-    spoil, kind, image_id, annotation_id, severity = FAULTS[name]
+def test_faults_of_some_records_leave_the_set_usable(content, write_set):
+    content["annotations"][0]["segmentation"] = None
+    problems, unusable = validate_dataset(write_set(content))
+    assert len(problems) == 1 and unusable == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda c: c.pop("images"), "nothing of it can be used"),
+        (lambda c: c.update(categories=[]), "nothing of it can be used"),
+        (lambda c: [r.update(iscrowd=1) for r in c["annotations"]], "iscrowd=1"),
+        (lambda c: c.update(annotations=[]), "no annotations"),
+        (lambda c: [i.update(file_name="x") for i in c["images"]], "no image"),
+    ],
+)
+def test_a_set_that_cannot_be_trained_on_says_why(spoil, said, content, write_set):
     spoil(content)
-    folder = write_set(content)
-
-    problems = check_annotations(folder)
-
-    expected = [(kind, image_id, annotation_id, severity)] if kind else []
-    got = [(p.kind, p.image_id, p.annotation_id, p.severity) for p in problems]
-    assert got == expected
-    for problem in problems:
-        assert "\n" not in str(problem)
-
-    lines = []
-    dataset = load_dataset(folder, log=lines.append)
-    assert len(lines) == (1 if kind else 0)
-    assert dataset.problems == problems
-    assert 2 <= len(dataset) <= 4
-    check_usable(dataset)
-
-    if severity == ERROR:
-        with pytest.raises(DataError, match=kind):
-            load_dataset(folder, strict=True)
-    else:
-        check_usable(load_dataset(folder, strict=True, log=None))
-
-
-def test_there_are_at_least_forty_kinds_of_faults():
-    assert len({row[1] for row in FAULTS.values()}) >= 40
-
-
-FILE_FAULTS = {
-    "results file": (b"[]", "file_not_object"),
-    "text": (b"hello", "file_not_json"),
-    "nothing": (b"", "file_not_json"),
-    "truncated": (b'{"images": [{"id": 1,', "file_not_json"),
-    "bytes": (bytes(range(256)), "file_not_json"),
-    "nested": (b"[" * 100_000, "file_not_json"),
-    "no annotations": (b'{"images": [], "categories": []}', "file_missing_key"),
-    "annotations null": (
-        b'{"images": [], "categories": [], "annotations": null}',
-        "file_missing_key",
-    ),
-    "no images": (b'{"images": [], "categories": [], "annotations": []}', "no_images"),
-    "no categories": (
-        b'{"images": [{"id": 1}], "categories": [], "annotations": []}',
-        "no_categories",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FILE_FAULTS)
-def test_fault_of_the_whole_file_is_one_sentence(name, write_set):
-    raw, kind = FILE_FAULTS[name]
-    folder = write_set(raw)
-    problems = check_annotations(folder)
-    assert [(p.kind, p.image_id, p.annotation_id) for p in problems] == [
-        (kind, None, None)
-    ]
-    assert "annotations.json: " in problems[0].message
-    assert "\n" not in problems[0].message
-    for strict in (False, True):
-        with pytest.raises(DataError) as caught:
-            load_dataset(folder, strict=strict)
-        assert caught.value.kind == kind
-
-
-def test_truncation_of_a_sound_file_at_any_point_is_not_json(content, write_set):
-    raw = json.dumps(content).encode()
-    folder = write_set(raw)
-    path = os.path.join(folder, "annotations.json")
-    for cut in range(1, len(raw), len(raw) // 10):
-        with open(path, "wb") as stream:
-            stream.write(raw[:cut])
-        (problem,) = check_annotations(folder)
-        assert problem.kind == "file_not_json" and "truncated" in problem.message
-
-
-def test_missing_file_and_missing_image_folder_are_named(content, write_set, tmp_path):
-    (problem,) = check_annotations(str(tmp_path / "none.json"))
-    assert problem.kind == "file_missing" and "none.json" in problem.message
-    (problem,) = check_annotations(write_set(content), str(tmp_path / "nowhere"))
-    assert problem.kind == "image_folder_missing" and "nowhere" in problem.message
-
-
-def test_sound_set_has_no_problems(content, write_set):
-    assert check_annotations(write_set(content)) == []
-
-
-def test_byte_order_mark_and_utf8_names_are_fine(content, write_set):
-    content["categories"][0]["name"] = "Kölner Ring 環"
-    raw = b"\xef\xbb\xbf" + json.dumps(content, ensure_ascii=False).encode()
-    folder = write_set(raw)
-    assert check_annotations(folder) == []
-    assert load_dataset(folder).class_map.names == ("disc", "Kölner Ring 環")
-
-
-def test_annotations_of_a_missing_image_go_with_it_without_a_line_each(
-    content, write_set
-):
-    content["images"][0]["file_name"] = "gone.png"
-    lines = []
-    dataset = load_dataset(write_set(content), log=lines.append)
-    assert [p.kind for p in dataset.problems] == ["image_missing"]
-    assert "2 of 3 annotations and 1 of 3 images left out" in lines[0]
-
-
-def test_problem_reads_as_one_line():
-    problem = Problem("rle_short", 5, "a7", "too short", ERROR)
-    assert str(problem) == "error [rle_short] image 5 annotation 'a7': too short"
+    assert said in validate_dataset(write_set(content)).unusable

@@ -1,6 +1,7 @@
 """`predict_folder` on good and bad inputs."""
 
 import json
+import os
 import types
 
 import cv2
@@ -139,3 +140,72 @@ def test_names_do_not_collide_and_inputs_are_never_overwritten(tmp_path):
 def test_a_file_named_twice_comes_once(tmp_path):
     file = write(tmp_path / "a.png")
     assert list_images([file, str(file), tmp_path]) == ([file], [])
+
+
+def test_sub_folders_are_taken_and_hidden_files_are_not(tmp_path):
+    days = tmp_path / "days"
+    files = [write(days / "monday" / "im.png"), write(days / "tuesday" / "im.png")]
+    (days / ".cache").mkdir()
+    for hidden in (days / "monday" / "._im.png", days / ".cache" / "a.png"):
+        hidden.write_bytes(b"\0\5\x16\7")
+    assert list_images([days]) == (files, [])
+    targets = overlay_paths(files, tmp_path / "out")
+    assert [t.name for t in targets] == ["im.png", "tuesday_im.png"]
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".Jpg", ".dib", ".apng"])
+def test_less_usual_suffixes_are_known(suffix, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    path.touch()
+    assert list_images([tmp_path]) == ([path], [])
+
+
+def test_overlays_of_an_earlier_call_are_no_inputs(tmp_path):
+    file = write(tmp_path / "a.png")
+    for _ in range(2):
+        lines = []
+        out = tmp_path / "out"
+        assert predict_folder(predictor(), [tmp_path], out, log=lines.append) == 0
+        assert lines[-1] == "1 images done, 0 failed."
+    assert list_images([out])[0] == [out / "a.png"] != [file]
+
+
+def test_names_that_are_no_text_are_predicted_on(tmp_path):
+    """Bytes that are not UTF-8 are in names from old archives."""
+    file = write(tmp_path / "a.png")
+    os.rename(os.fsencode(file), os.fsencode(tmp_path) + b"/stra\xdfe.png")
+    write(tmp_path / "z.png")
+    out = tmp_path / "out"
+    assert predict_folder(predictor(), [tmp_path], out, write_json=True) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert len(results) == 2 and len(list(out.iterdir())) == 3
+
+
+def test_a_prediction_that_is_stopped_keeps_what_was_done(tmp_path):
+    for name in "abc":
+        write(tmp_path / f"{name}.png")
+    stand_in = predictor()
+    plain, calls = stand_in.predict, []
+
+    def predict(images):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return plain(images)
+
+    stand_in.predict = predict
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(
+            stand_in, [tmp_path], tmp_path / "o", write_json=True, log=lambda _: None
+        )
+    results = json.loads((tmp_path / "o" / "results.json").read_text())
+    assert [r["image_id"][-5:] for r in results] == ["a.png", "b.png"]
+
+
+def test_an_image_that_comes_out_nearly_black_is_said(tmp_path):
+    cv2.imwrite(str(tmp_path / "dark.png"), np.full((20, 30), 4000, np.uint16))
+    lines = []
+    assert (
+        predict_folder(predictor(), [tmp_path], tmp_path / "o", log=lines.append) == 0
+    )
+    assert "dark.png: its 16-bit samples go up to 4000 of 65535" in lines[0]

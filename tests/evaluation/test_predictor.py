@@ -9,7 +9,7 @@ import tensorflow as tf
 from pycocotools import mask as mask_utils
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError, EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.predictor import Predictor
@@ -187,9 +187,10 @@ def folder(tmp_path):
 def test_a_data_set_gives_results_with_its_own_ids(folder, batch_size):
     dataset = load_dataset(str(folder))
     seen = []
-    results = Predictor(CentreModel(), config(), CLASSES).run_dataset(
+    results, judged = Predictor(CentreModel(), config(), CLASSES).run_dataset(
         dataset, batch_size, lambda done, total: seen.append((done, total))
     )
+    assert judged is dataset
     assert json.loads(json.dumps(results)) == results
     assert sorted(r["image_id"] for r in results) == ["im-6", "im-7", "im-8", "im-9"]
     assert {r["category_id"] for r in results} == {90}
@@ -202,7 +203,7 @@ def test_a_data_set_gives_results_with_its_own_ids(folder, batch_size):
 def test_a_data_set_gives_what_its_images_give(folder):
     dataset = load_dataset(str(folder))
     predictor = Predictor(CentreModel(), config(), CLASSES)
-    results = {r["image_id"]: r for r in predictor.run_dataset(dataset, 2)}
+    results = {r["image_id"]: r for r in predictor.run_dataset(dataset, 2).results}
     for record, prediction in zip(dataset.images, predictor.predict(IMAGES)):
         (expected,) = prediction.to_results(record.image_id, CLASSES)
         assert results[record.image_id] == expected
@@ -214,6 +215,29 @@ def test_an_image_lost_after_loading_is_one_clear_error_when_strict(folder):
     predictor = Predictor(CentreModel(), config(strict=True), CLASSES)
     with pytest.raises(DataError, match=r"2\.png"):
         predictor.run_dataset(dataset)
+
+
+def test_an_image_that_cannot_be_read_is_left_out_of_the_judgement(folder):
+    """Its objects are not missed ones: the figures are those of the other images."""
+    dataset = load_dataset(str(folder))
+    data = (folder / "images" / "1.png").read_bytes()
+    (folder / "images" / "1.png").write_bytes(data[: len(data) // 2])
+    lines, seen = [], []
+    predictor = Predictor(CentreModel(), config(max_bad_fraction=0.5), CLASSES)
+    results, judged = predictor.run_dataset(
+        dataset, 2, lambda *done: seen.append(done), lines.append
+    )
+    assert [r.image_id for r in judged.images] == ["im-9", "im-7", "im-6"]
+    assert evaluate(judged, results)["mask/AP75"] == 1 and seen[-1] == (3, 4)
+    assert evaluate(dataset, results)["mask/AP75"] < 0.8
+    assert "1.png" in lines[0] and "left out" in lines[0]
+    assert "1 of 4 images cannot be read: they are left out of the figures" == lines[1]
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0, 3)])
+def test_an_image_without_a_pixel_is_refused(shape):
+    with pytest.raises(ValueError, match=r"images\[0\].*at least one row"):
+        Predictor(CentreModel(), config(), CLASSES).predict([np.zeros(shape, "u1")])
 
 
 def resident_kib() -> int:
@@ -237,9 +261,9 @@ class EdgeModel(CentreModel):
 
     show_boundaries = False
 
-    def __call__(self, inputs, training):
+    def __call__(self, inputs, training, boundaries=False):
         outputs = super().__call__(inputs, training)
-        if self.show_boundaries:
+        if boundaries or self.show_boundaries:
             ring = np.ones((28, 28), np.float32)
             ring[2:-2, 2:-2] = 0
             count = tf.shape(inputs["images"])[0]

@@ -1,5 +1,7 @@
 """Malformed results are refused with one sentence; files are written whole."""
 
+import errno
+import io
 import json
 import os
 
@@ -9,7 +11,12 @@ from coco_sets import encode
 
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
-from tfmask.evaluation.results import checked_results, read_results, write_results
+from tfmask.evaluation.results import (
+    ResultsFile,
+    checked_results,
+    read_results,
+    write_results,
+)
 
 SIZES = {1: (8, 9), "a": (8, 9)}
 CODE = encode(np.eye(8, 9, dtype=bool))
@@ -121,3 +128,51 @@ def test_unusable_files_are_named(tmp_path, content):
     path.write_text(content)
     with pytest.raises(EvaluationError, match="results.json"):
         read_results(path)
+
+
+def test_a_growing_file_is_whole_json_after_every_step(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("what was there before")
+    with ResultsFile(path) as file:
+        assert json.loads(path.read_text()) == []
+        for count in (2, 0, 1):
+            file.add([{"image_id": "ä", "score": 0.5}] * count)
+            assert len(json.loads(path.read_text())) == file.count
+    assert read_results(path) == [{"image_id": "ä", "score": 0.5}] * 3
+
+
+def test_a_number_that_is_not_finite_leaves_the_growing_file_as_it_was(tmp_path):
+    with ResultsFile(tmp_path / "r.json") as file:
+        file.add([{"score": 1.0}])
+        with pytest.raises(EvaluationError, match="r.json: results not written"):
+            file.add([{"score": 2.0}, {"score": float("nan")}])
+    assert read_results(tmp_path / "r.json") == [{"score": 1.0}]
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that has room for `room` more bytes."""
+
+    room = 5
+
+    def write(self, data) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = bytes(data[: self.room])
+        self.room -= len(taken)
+        return super().write(taken)
+
+    def truncate(self, size=None) -> int:
+        self.room += os.path.getsize(self.name) - size
+        return super().truncate(size)
+
+
+def test_a_full_disk_leaves_the_growing_file_whole(tmp_path):
+    path = tmp_path / "r.json"
+    with ResultsFile(path) as file:
+        file.add([{"score": 1.0}])
+        file._file.close()
+        file._file = FullDisk(path, "rb+")
+        with pytest.raises(OSError, match="No space"):
+            file.add([{"score": 2.0}])
+    assert file.count == 1
+    assert read_results(path) == [{"score": 1.0}]

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from coco_sets import encode
 
-from tfmask.data.coco.reader import ImageRecord
 from tfmask.data.coco.segmentation import RLE
+from tfmask.data.dataset import ImageRecord
 from tfmask.evaluation import visualize
+from tfmask.evaluation.name_places import free_spot
 from tfmask.evaluation.predictor import Prediction
 from tfmask.structures import ClassMap
 
@@ -71,7 +72,7 @@ def test_small_images_are_enlarged(side, factor):
 def test_names_do_not_overlap_and_start_above_the_box():
     used, small = np.zeros((2, 100, 200), bool)
     spots = []
-    while spot := visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12):
+    while spot := free_spot(used, small, (20, 40, 90, 60), 60, 12):
         x, y = spot
         assert 0 <= x <= 140 and 0 <= y <= 88
         assert not used[y : y + 12, x : x + 60].any()
@@ -84,9 +85,9 @@ def test_names_do_not_overlap_and_start_above_the_box():
 def test_names_do_not_hide_small_instances():
     used, small = np.zeros((2, 100, 200), bool)
     small[:40] = True  # all that is above the box
-    assert visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12) == (20, 60)
+    assert free_spot(used, small, (20, 40, 90, 60), 60, 12) == (20, 60)
     small[:] = True
-    assert visualize._free_spot(used, small, (20, 40, 90, 60), 60, 12) is None
+    assert free_spot(used, small, (20, 40, 90, 60), 60, 12) is None
 
 
 @pytest.mark.parametrize(
@@ -218,3 +219,47 @@ def test_empty_boundaries_change_nothing():
         visualize.draw_prediction(found, BLACK, CLASSES),
         visualize.draw_prediction(empty, BLACK, CLASSES),
     )
+
+
+def test_large_images_are_made_small_before_anything_is_drawn():
+    image = np.full((2000, 3000, 3), 100, np.uint8)
+    mask = rectangle(600, 500, 1800, 1400, size=(2000, 3000))
+    picture = visualize.draw_instances(
+        image, [[600, 500, 1800, 1400]], [1], [0.9], [mask], longest_side=600
+    )
+    assert picture.shape == (400, 600, 3)
+    colour = np.array(visualize.instance_colours(1)[0])
+    np.testing.assert_allclose(picture[200, 240], 55 + 0.45 * colour, atol=1)
+    assert (picture[320:, 400:] == 100).all()
+    np.testing.assert_array_equal(picture[99:101, 130], [colour] * 2)  # the box
+    # Names are as large as in a picture that is small from the start.
+    name = (picture[:99] != 100).any(-1)
+    assert 40 < name.any(0).sum() < 150
+
+
+def test_images_that_are_small_already_keep_their_size():
+    assert visualize.draw_instances(
+        BLACK, np.zeros((0, 4)), [], longest_side=900
+    ).shape == (800, 900, 3)
+
+
+def test_comparisons_can_be_bounded():
+    page = visualize.compare(
+        record(False), BLACK, prediction([0.9]), CLASSES, longest_side=300
+    )
+    assert page.shape[1] == 2 * 300 + 8
+
+
+@pytest.mark.parametrize("most", [1_000, 20_000, 200_000])
+def test_noise_is_written_within_the_bytes_that_it_may_take(most):
+    noise = np.random.default_rng(0).integers(0, 255, (500, 900, 3), np.uint8)
+    data, height, width = visualize.encode_within(noise, most)
+    assert most // 4 < len(data) <= most
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (height, width, 3)
+    assert width / height == pytest.approx(1.8, rel=0.1)
+
+
+def test_a_picture_of_few_bytes_stays_as_it_is():
+    data, height, width = visualize.encode_within(BLACK, 50_000)
+    assert data == visualize.encode_png(BLACK) and (height, width) == (800, 900)

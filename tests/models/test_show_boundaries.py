@@ -6,7 +6,7 @@ import tensorflow as tf
 from models.model_cases import small_batch, small_model
 
 from tfmask.config import Config, DataConfig, MaskConfig
-from tfmask.data.coco.reader import load_dataset
+from tfmask.data.readers import load_dataset
 from tfmask.data.synthetic.generate import write_dataset
 from tfmask.evaluation import visualize
 from tfmask.layers.naming import named_weights
@@ -90,7 +90,7 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
     monkeypatch.setattr(
         visualize,
         "compare",
-        lambda record, image, prediction, classes: drawn.append(prediction) or image,
+        lambda record, image, found, *_, **__: drawn.append(found) or image,
     )
     for head, shown in ((HEAD, True), ("fcn", False)):
         model = small_model(

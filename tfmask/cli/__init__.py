@@ -10,6 +10,7 @@ import signal
 import sys
 
 from tfmask.cli.parser import parse
+from tfmask.cli.startup import escape_what_streams_cannot_encode
 from tfmask.errors import ConfigError, TfmaskError
 
 
@@ -19,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     Args:
       argv: the arguments; default those of the process.
     """
+    escape_what_streams_cannot_encode()
     options = parse(sys.argv[1:] if argv is None else argv)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -81,7 +81,7 @@ def _dry_run(options, config: Config) -> int:
 
 
 def evaluate(options) -> int:
-    """Evaluate weights on data.val and print the COCO figures."""
+    """Evaluate weights on data.val and print the figures."""
     config = read_config(options.config, options.overrides)
     if not config.data.val:
         raise ConfigError(
@@ -89,39 +89,31 @@ def evaluate(options) -> int:
             "annotations.json and images/ in it"
         )
     start_tensorflow()
-    from tfmask.data.coco.reader import load_dataset
-    from tfmask.evaluation import coco_metrics
+    from tfmask.data.readers import load_dataset
+    from tfmask.evaluation.metrics import find_metric, limit_note
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
 
     dataset = load_dataset(
-        config.data.val,
-        config.data.val_images,
-        strict=config.data.strict,
-        exif=config.data.exif,
-        log=_say,
+        config.data.val, config.data.val_images, config.data, log=_say
     )
+    metric = find_metric(config.evaluation, dataset)
+    note = limit_note(dataset, config.model.postprocess.max_detections)
+    if note:
+        _say(note)
     model = load_model(config, options.load, dataset.class_map)
-    results = Predictor(model, config.data, dataset.class_map).run_dataset(
-        dataset, config.evaluation.batch_size, _progress
+    results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
+        dataset, config.evaluation.batch_size, _progress, _say
     )
     if options.results:
         write_results(options.results, results)
         _say(f"{len(results)} results -> {options.results}")
-    settings = config.evaluation
-    metrics = coco_metrics.evaluate(
-        dataset,
-        results,
-        max_dets=settings.max_dets,
-        boundary=settings.boundary,
-        boundary_dilation=settings.boundary_dilation,
-        crowded_iou=settings.crowded_iou,
-    )
+    figures = metric.compute(judged, results, config.evaluation)
     if options.metrics:
-        text = json.dumps(metrics.to_json(), indent=2) + "\n"
+        text = json.dumps(metric.to_json(figures), indent=2) + "\n"
         write_atomically(options.metrics, text)
         _say(f"figures -> {options.metrics}")
-    print(coco_metrics.format_table(metrics))
+    _say(metric.format(figures))
     return 0
 
 
@@ -152,17 +144,24 @@ def predict(options) -> int:
 
 def validate(options) -> int:
     """List all that is wrong with an annotation file, by image and annotation."""
+    from tfmask.config import DataConfig
     from tfmask.data.problems import ERROR
-    from tfmask.data.validate import check_annotations
+    from tfmask.data.validate import validate_dataset
 
-    problems = check_annotations(options.annotations, options.images, options.exif)
+    problems, unusable = validate_dataset(
+        options.annotations, options.images, DataConfig(exif=options.exif)
+    )
     for problem in problems:
         print(problem)
     errors = sum(problem.severity == ERROR for problem in problems)
+    left_out = " (left out in training)" if errors and not unusable else ""
+    end = f"; cannot be trained on: {unusable}" if unusable else ""
     print(
-        f"{options.annotations}: {errors} errors (left out in training), "
-        f"{len(problems) - errors} warnings"
+        f"{options.annotations}: {errors} errors{left_out}, "
+        f"{len(problems) - errors} warnings{end}"
     )
+    if unusable:
+        return 1
     return 1 if options.strict and errors else 0
 
 
@@ -232,12 +231,12 @@ def _progress(done: int, total: int) -> None:
 
 
 def _classes_of(config: Config, which: str) -> ClassMap:
-    from tfmask.data.coco.reader import load_dataset
+    from tfmask.data.readers import load_dataset
 
     return load_dataset(
         getattr(config.data, which),
         getattr(config.data, f"{which}_images"),
-        exif=config.data.exif,
+        config.data,
         log=_say,
     ).class_map
 

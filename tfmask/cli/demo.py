@@ -184,8 +184,8 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     start_tensorflow()
     from tfmask.cli.model import load_model
     from tfmask.cli.settings import read_config
-    from tfmask.data.coco.reader import load_dataset
     from tfmask.data.images.read import read_image
+    from tfmask.data.readers import load_dataset
     from tfmask.evaluation import visualize
     from tfmask.evaluation.predictor import Predictor
 

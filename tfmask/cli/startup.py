@@ -1,8 +1,19 @@
-"""Starting TensorFlow without its chatter."""
+"""Before a command runs: streams that take any text, TensorFlow without chatter."""
 
 import os
 import sys
 import tempfile
+
+
+def escape_what_streams_cannot_encode() -> None:
+    """Makes stdout and stderr write `\\u82f9` for a letter that they cannot encode.
+
+    Class and file names have any letters, and file names on Linux even bytes that are
+    none. A line of output is never worth the end of a training.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not of a stand-in, as notebooks have
+            stream.reconfigure(errors="backslashreplace")
 
 
 def start_tensorflow() -> None:

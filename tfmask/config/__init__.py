@@ -1,80 +1,115 @@
 """The configuration of a run: schema, recipes, overrides, checks.
 
-A recipe is a Python file with a function `config() -> Config`. Nothing here imports
-TensorFlow, so that a typing error on the command line is answered at once.
+A recipe is a function that returns a `Config`. Nothing here imports TensorFlow, so that
+a typing error on the command line is answered at once.
 """
 
-from tfmask.config.checks import get, require_complete, validate
-from tfmask.config.mask_schema import (
+from tfmask.config.backbones import BackboneConfig, HRNetConfig, ResNetConfig
+from tfmask.config.boxes import (
+    AdaptiveBoxHeadConfig,
+    AnchorConfig,
+    BoxesConfig,
+    BoxHeadConfig,
+    BoxStageConfig,
+    FastRCNNHeadConfig,
+    PoolConfig,
+    PostprocessConfig,
+    RoIConfig,
+    RPNConfig,
+    cascade_stages,
+)
+from tfmask.config.checks import get, validate
+from tfmask.config.data import DataConfig, EvalConfig
+from tfmask.config.masks import (
+    MASK_IOU_POOL,
+    AdaptiveMaskHeadConfig,
     BoundaryConfig,
+    BoundaryPreservingHeadConfig,
     BoundaryRefinementConfig,
     ContextConfig,
+    EncoderDecoderHeadConfig,
+    FCNMaskHeadConfig,
     MaskConfig,
+    MaskHeadConfig,
     MaskScoringConfig,
     PyramidConfig,
     QuasiConfig,
     RefineConfig,
 )
-from tfmask.config.recipes import load_config, recipe_names, recipes_folder
-from tfmask.config.schema import (
-    AnchorConfig,
-    BackboneConfig,
-    BoxConfig,
-    Config,
-    DataConfig,
-    EvalConfig,
-    LossWeightConfig,
-    LossWeightPoint,
-    ModelConfig,
+from tfmask.config.necks import (
+    FPNConfig,
+    HRFPNConfig,
+    IEFPNConfig,
     NeckConfig,
-    PoolConfig,
-    PostprocessConfig,
-    PublishedRow,
-    RoIConfig,
-    RPNConfig,
-    TrainConfig,
+    PANetConfig,
 )
-from tfmask.config.tables import TableRow, format_tables, table_rows
-from tfmask.config.text import apply_overrides, describe, from_dict, to_dict
+from tfmask.config.plain import from_dict, to_dict
+from tfmask.config.recipes import (
+    load_config,
+    recipe_names,
+    recipe_summary,
+    recipes_folder,
+)
+from tfmask.config.schema import Config, ModelConfig
+from tfmask.config.settings import SOME, PartConfig, Range, setting
+from tfmask.config.text import apply_overrides, describe
+from tfmask.config.train import LossWeightConfig, LossWeightPoint, TrainConfig
 from tfmask.errors import ConfigError
 
 __all__ = [
+    "AdaptiveBoxHeadConfig",
+    "AdaptiveMaskHeadConfig",
     "AnchorConfig",
     "BackboneConfig",
     "BoundaryConfig",
+    "BoundaryPreservingHeadConfig",
     "BoundaryRefinementConfig",
-    "BoxConfig",
+    "BoxHeadConfig",
+    "BoxStageConfig",
+    "BoxesConfig",
     "Config",
     "ConfigError",
     "ContextConfig",
     "DataConfig",
+    "EncoderDecoderHeadConfig",
     "EvalConfig",
+    "FCNMaskHeadConfig",
+    "FPNConfig",
+    "FastRCNNHeadConfig",
+    "HRFPNConfig",
+    "HRNetConfig",
+    "IEFPNConfig",
     "LossWeightConfig",
     "LossWeightPoint",
+    "MASK_IOU_POOL",
     "MaskConfig",
+    "MaskHeadConfig",
     "MaskScoringConfig",
     "ModelConfig",
     "NeckConfig",
+    "PANetConfig",
+    "PartConfig",
     "PoolConfig",
     "PostprocessConfig",
-    "PublishedRow",
     "PyramidConfig",
     "QuasiConfig",
     "RPNConfig",
+    "Range",
     "RefineConfig",
+    "ResNetConfig",
     "RoIConfig",
-    "TableRow",
+    "SOME",
     "TrainConfig",
     "apply_overrides",
+    "cascade_stages",
     "describe",
-    "format_tables",
     "from_dict",
     "get",
     "load_config",
     "recipe_names",
+    "recipe_summary",
     "recipes_folder",
-    "require_complete",
-    "table_rows",
+    "setting",
     "to_dict",
     "validate",
 ]

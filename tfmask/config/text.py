@@ -1,19 +1,39 @@
-"""Configurations as text: `path=value` overrides, plain dicts, listings."""
+"""Configurations as text: `path=value` overrides and listings."""
 
-import ast
 import dataclasses
 import difflib
-import math
-import typing
+import os
+import shlex
+from typing import get_args, get_origin
 
-from tfmask.config.schema import Config, LossWeightConfig, LossWeightPoint, PublishedRow
+from tfmask.config.hints import (
+    hints_of,
+    is_group,
+    item_group,
+    settings_of,
+    takes_parts,
+    words_of,
+)
+from tfmask.config.plain import default_part
+from tfmask.config.schema import Config
+from tfmask.config.settings import PartConfig, is_path
+from tfmask.config.train import LossWeightConfig, LossWeightPoint
+from tfmask.config.user_files import kind_of
+from tfmask.config.values import expected, read_text, write_text
 from tfmask.errors import ConfigError
 
 
 def apply_overrides(config: Config, overrides: list[str]) -> Config:
-    """Sets `path=value` pairs, each checked against the field's type.
+    """Sets `path=value` pairs, each checked against the setting's type, in this order.
 
+    A variant is chosen by its tag, `model.neck=iefpn`, or by `FILE.py:CLASS`, and keeps
+    settings of the same name that were not at their default. An item of a tuple has its
+    index as name, `model.boxes.stages.0.fg_iou=0.6`; the index after the last one adds
+    an item, and `model.boxes.stages=1` sets how many there are.
     `train.loss_weights.NAME=NUMBER` sets a constant weight for one loss term.
+
+    `~` in settings that name files is replaced by the home folder, in the whole
+    configuration.
 
     Raises:
       ConfigError: unknown path (with a suggestion) or a value of another type.
@@ -22,130 +42,152 @@ def apply_overrides(config: Config, overrides: list[str]) -> Config:
         path, equals, raw = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r}: expected path=value, e.g. train.steps=1000")
-        if path.startswith("train.loss_weights."):
-            term = path.removeprefix("train.loss_weights.")
-            weight = _parse(raw, float, path)
-            config.train.loss_weights[term] = LossWeightConfig(
-                points=(LossWeightPoint(at=0, weight=weight),)
-            )
-            continue
-        *parents, name = path.split(".")
-        node, seen = config, ""
-        for part in parents:
-            node = getattr(_checked(node, part, seen, path), part)
-            seen = f"{seen}{part}."
-        hints = typing.get_type_hints(type(_checked(node, name, seen, path)))
-        if dataclasses.is_dataclass(getattr(node, name)):
-            inner = ", ".join(f.name for f in dataclasses.fields(getattr(node, name)))
-            raise ConfigError(f"{path}: is a group of settings: {inner}")
-        setattr(node, name, _parse(raw, hints[name], path))
+        _set(config, Config, path.split("."), _Override(path, raw))
+    _expand_home(config)
     return config
 
 
-def _checked(node, name: str, seen: str, path: str):
-    """The node itself when it is a group that has `name`; else the error to raise."""
-    if not dataclasses.is_dataclass(node):
-        raise ConfigError(f"{path}: {seen.rstrip('.')} has no settings inside it")
-    names = [f.name for f in dataclasses.fields(node)]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1, 0.5)
-        hint = (
-            f"did you mean {seen}{near[0]}?" if near else "known: " + ", ".join(names)
+@dataclasses.dataclass
+class _Override:
+    """What was typed, for messages, and the path up to the group that is looked at."""
+
+    path: str
+    text: str
+    seen: str = ""
+
+
+def _set(value, hint, names: list[str], override: _Override):
+    """The value, with the setting at `names` below it replaced."""
+    if not names:
+        return _read(value, hint, override)
+    name, *rest = names
+    if is_group(value):
+        _check_name(value, name, override)
+        hint = hints_of(type(value))[name]
+        old = getattr(value, name)
+        override.seen += f"{name}."
+        setattr(value, name, _set(old, hint, rest, override))
+        return value
+    if isinstance(value, tuple) and get_args(hint):
+        return _set_item(value, hint, name, rest, override)
+    if isinstance(value, dict) and item_group(hint):
+        group = item_group(hint)
+        override.seen += f"{name}."
+        return {**value, name: _set(value.get(name, group()), group, rest, override)}
+    raise ConfigError(
+        f"{override.path}: {override.seen.rstrip('.')} has no settings inside it"
+    )
+
+
+def _set_item(value: tuple, hint, name: str, rest, override: _Override) -> tuple:
+    inner, group = get_args(hint), item_group(hint)
+    grows = group is not None
+    last = len(value) if grows else len(value) - 1
+    if not name.isdecimal() or int(name) > last:
+        raise ConfigError(
+            f"{override.path}: expected the index of an item in place of {name!r}, "
+            f"0 to {last}"
         )
-        raise ConfigError(f"{path}: no such setting; {hint}")
-    return node
+    items = [*value, group()] if int(name) == len(value) else list(value)
+    override.seen += f"{name}."
+    kind = inner[0] if inner[-1] is Ellipsis else inner[int(name)]
+    items[int(name)] = _set(items[int(name)], kind, rest, override)
+    return tuple(items)
 
 
-def _parse(raw: str, kind, path: str):
-    """Text of the command line as a value of the annotated type."""
-    if kind is str:
-        return raw
-    lowered = raw.strip().lower()
-    if kind is bool and lowered in ("true", "false"):
-        return lowered == "true"
-    try:
-        value = ast.literal_eval(raw.strip())
-    except (ValueError, SyntaxError):
-        value = raw
-    return _coerce(value, kind, path, raw)
+def _read(old, hint, override: _Override):
+    """The new value of the setting that an override names."""
+    path, text = override.path, override.text
+    if takes_parts(hint):
+        return _read_part(old, hint, override)
+    if hint is LossWeightConfig:
+        weight = read_text(text, float, path)
+        return LossWeightConfig(points=(LossWeightPoint(weight=weight),))
+    if is_group(hint):
+        inner = ", ".join(hints_of(hint))
+        raise ConfigError(f"{path}: is a group of settings: {inner}")
+    group = item_group(hint)
+    if group and get_origin(hint) is tuple:
+        count = read_text(text, int, path)
+        return (*old[:count], *(group() for _ in range(count - len(old))))
+    if group:
+        raise ConfigError(f"{path}: expected {path}.NAME=NUMBER")
+    return read_text(text, hint, path)
 
 
-def _coerce(value, kind, path: str, raw):
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        inner = typing.get_args(kind)
-        items = value if isinstance(value, (tuple, list)) else (value,)
-        if isinstance(value, str):
-            items = tuple(v for v in value.split(",") if v)
-        if inner[-1] is Ellipsis:
-            return tuple(_coerce(v, inner[0], path, raw) for v in items)
-        if len(items) == len(inner):
-            return tuple(_coerce(v, k, path, raw) for v, k in zip(items, inner))
-        raise ConfigError(f"{path}={raw}: expected {len(inner)} values")
-    if origin is dict and isinstance(value, dict):
-        return value
-    if (
-        kind is float
-        and isinstance(value, (int, float))
-        and not isinstance(value, bool)
-    ):
-        if not math.isfinite(value):
-            raise ConfigError(f"{path}={raw}: expected a finite number")
-        return float(value)
-    if kind in (int, bool, str) and type(value) is kind:
-        return value
-    word = getattr(kind, "__name__", str(kind)) if origin is None else str(kind)
-    raise ConfigError(f"{path}={raw}: expected {word}")
+def _read_part(old, hint, override: _Override):
+    path, kind = override.path, override.text
+    if kind in words_of(hint):
+        return kind
+    if not kind:
+        raise ConfigError(f"{path}=: expected {expected(hint)}")
+    part = default_part(kind, hint, path)
+    if isinstance(old, PartConfig):
+        if type(old) is type(part):
+            return old
+        _keep_changed(old, part)
+    return part
 
 
-def to_dict(config) -> dict:
-    """Plain dicts, lists and numbers, for JSON."""
-    return dataclasses.asdict(config)
+def _keep_changed(old: PartConfig, new: PartConfig) -> None:
+    """Brings settings that differ from their default to the same names in `new`."""
+    defaults = type(old)()
+    names = hints_of(type(new))
+    for item, _, value in settings_of(old):
+        if item.name in names and value != getattr(defaults, item.name):
+            setattr(new, item.name, value)
 
 
-def from_dict(value: dict, kind=Config, path: str = ""):
-    """The inverse of `to_dict`; unknown keys are errors, missing ones take defaults."""
-    hints = typing.get_type_hints(kind)
-    unknown = set(value) - set(hints)
-    if unknown:
-        raise ConfigError(f"{path}{min(unknown)}: no such setting")
-    filled = {k: _from_plain(v, hints[k], f"{path}{k}") for k, v in value.items()}
-    return kind(**filled)
+def _check_name(node, name: str, override: _Override) -> None:
+    """Refuses a name that a group does not have, with the nearest one."""
+    names = list(hints_of(type(node)))
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    if near:
+        hint = f"did you mean {override.seen}{near[0]}?"
+    else:
+        hint = "known: " + ", ".join(names)
+    kind = f" of {kind_of(type(node))}" if isinstance(node, PartConfig) else ""
+    raise ConfigError(f"{override.path}: no such setting{kind}; {hint}")
 
 
-def _from_plain(value, kind, path: str):
-    """A setting, and the settings in a tuple or dict, from what JSON makes of them."""
-    if dataclasses.is_dataclass(kind):
-        return from_dict(value, kind, f"{path}.")
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if inner and dataclasses.is_dataclass(inner[0]):  # tuple[Group, ...]
-        return tuple(_from_plain(v, inner[0], path) for v in value)
-    if origin is dict and dataclasses.is_dataclass(inner[1]):  # dict[str, Group]
-        return {k: _from_plain(v, inner[1], f"{path}.{k}") for k, v in value.items()}
-    return _coerce(value, kind, path, value)
+def _expand_home(node) -> None:
+    """Replaces `~` in settings that name files, also after the FORMAT of weights."""
+    for item, _, value in settings_of(node):
+        if is_group(value):
+            _expand_home(value)
+        elif is_path(item) and isinstance(value, str) and "~" in value:
+            head, colon, tail = value.partition(":")
+            if value.startswith("~"):
+                setattr(node, item.name, os.path.expanduser(value))
+            elif tail.startswith("~"):
+                setattr(node, item.name, head + colon + os.path.expanduser(tail))
 
 
 def describe(config: Config) -> str:
-    """Every setting as a `path=value` line, the form that overrides take.
-
-    Published figures, which are no setting, are a line for each table.
-    """
+    """Every setting as a `path=value` line, the form that overrides take in a shell."""
     lines: list[str] = []
-
-    def walk(node, prefix: str) -> None:
-        for item in dataclasses.fields(node):
-            value = getattr(node, item.name)
-            if item.name == "published":
-                lines.extend(f"published: {_one_line(row)}" for row in value)
-            elif dataclasses.is_dataclass(value):
-                walk(value, f"{prefix}{item.name}.")
-            else:
-                lines.append(f"{prefix}{item.name}={value!r}")
-
-    walk(config, "")
+    _describe(config, "", lines)
     return "\n".join(lines)
 
 
-def _one_line(row: PublishedRow) -> str:
-    figures = ", ".join(f"{name} {value:g}" for name, value in row.metrics.items())
-    return f"{row.paper}, {row.table}, {row.row}, {row.data}: {figures}"
+def _describe(node, prefix: str, lines: list[str]) -> None:
+    for item, hint, value in settings_of(node):
+        _describe_value(value, hint, f"{prefix}{item.name}", lines)
+
+
+def _describe_value(value, hint, path: str, lines: list[str]) -> None:
+    if isinstance(value, PartConfig):
+        lines.append(shlex.quote(f"{path}={kind_of(type(value))}"))
+    if is_group(value):
+        _describe(value, f"{path}.", lines)
+    elif isinstance(value, tuple) and item_group(hint):
+        lines.append(f"{path}={len(value)}")
+        for i, item in enumerate(value):
+            _describe(item, f"{path}.{i}.", lines)
+    elif isinstance(value, dict) and item_group(hint):
+        for name, item in value.items():
+            _describe(item, f"{path}.{name}.", lines)
+    else:
+        lines.append(shlex.quote(f"{path}={write_text(value)}"))

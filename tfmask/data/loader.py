@@ -8,7 +8,7 @@ import numpy as np
 
 from tfmask.config import DataConfig
 from tfmask.data import transforms
-from tfmask.data.coco.reader import CocoDataset, ImageRecord
+from tfmask.data.dataset import Dataset, ImageRecord
 from tfmask.data.images.read import read_image
 from tfmask.data.order import FLIP, SCALE, epoch_order, random_numbers
 from tfmask.errors import DataError, ImageError
@@ -27,12 +27,13 @@ class ExampleLoader:
       seed: of order and augmentation.
       batch_size: images a step over all replicas. Images of a step share one scale,
         and with `data.group_by_shape` have like shapes.
-      log: called with a line for each image that cannot be read.
+      log: called with a line for each image that cannot be read, and for the first
+        that comes out nearly black.
     """
 
     def __init__(
         self,
-        dataset: CocoDataset,
+        dataset: Dataset,
         data_config: DataConfig,
         training: bool,
         seed: int,
@@ -50,6 +51,7 @@ class ExampleLoader:
         self.failures: dict[int, str] = {}  # index into dataset.images -> message
         self._log = log
         self._lock = threading.Lock()
+        self._noted = False
         aspects = np.array([r.width / r.height for r in dataset.images])
         group = data_config.group_by_shape
         self._order = functools.lru_cache(maxsize=2)(
@@ -101,9 +103,8 @@ class ExampleLoader:
         if self.training and self.config.flip:
             flip = random_numbers(self.seed, FLIP, i, 1)[0] < self.config.flip
         try:
-            image = read_image(
-                record.path, self.dataset.exif, (record.height, record.width)
-            )
+            size = record.height, record.width
+            image = read_image(record.path, self.dataset.exif, size, note=self._note)
             instances = len(record.boxes)
         except ImageError as error:
             self._count_failure(index, error)
@@ -162,6 +163,13 @@ class ExampleLoader:
             "valid": np.arange(rows) < instances,
         }
 
+    def _note(self, text: str) -> None:
+        """Says of the first image that is nearly black; the others are like it."""
+        with self._lock:
+            first, self._noted = not self._noted, True
+        if first and self._log is not None:
+            self._log(f"{text}; more such images are not named")
+
     def _count_failure(self, index: int, error: ImageError) -> None:
         """Names an unreadable image once; raises when there are too many."""
         if self.config.strict:
@@ -183,5 +191,5 @@ class ExampleLoader:
                 "too_many_bad_images",
             )
         if self._log is not None:
-            use = "trained as an empty gray image" if self.training else "skipped"
+            use = "trained as an empty gray image" if self.training else "left out"
             self._log(f"image {failed} that cannot be read, {use}: {error}")

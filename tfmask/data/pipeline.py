@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
-from tfmask.data.coco.reader import CocoDataset
+from tfmask.data.dataset import Dataset
 from tfmask.data.loader import ExampleLoader
 from tfmask.errors import DataError, ImageError
 
@@ -43,7 +43,7 @@ _ENTRIES = {
 
 
 def training_dataset(
-    dataset: CocoDataset,
+    dataset: Dataset,
     data_config: DataConfig,
     batch_size: int,
     seed: int,
@@ -93,7 +93,7 @@ def training_dataset(
 
 
 def evaluation_dataset(
-    dataset: CocoDataset, data_config: DataConfig, batch_size: int, *, log=print
+    dataset: Dataset, data_config: DataConfig, batch_size: int, *, log=print
 ) -> tf.data.Dataset:
     """Every image once, not augmented, in the batches of `evaluation_batches`.
 
@@ -127,7 +127,7 @@ def evaluation_dataset(
 
 
 def evaluation_batches(
-    dataset: CocoDataset, data_config: DataConfig, batch_size: int
+    dataset: Dataset, data_config: DataConfig, batch_size: int
 ) -> list[list[int]]:
     """Indices of the images of each evaluation batch.
 

@@ -5,10 +5,15 @@ the limit for AP wherever pycocotools' summary has 100 built in; boundary AP; an
 the crowded instances alone.
 """
 
+from collections import Counter
+
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from tfmask.config import EvalConfig
+from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
+from tfmask.evaluation.coco_table import figure_order, format_table
 from tfmask.evaluation.ground_truth import (
     GroundTruth,
     build_ground_truth,
@@ -48,6 +53,25 @@ class Metrics(dict):
         }
 
 
+def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metrics:
+    """The figures of a data set, as `evaluation.metrics` calls for them."""
+    return evaluate(
+        dataset,
+        results,
+        max_dets=options.max_dets,
+        boundary=options.boundary,
+        boundary_dilation=options.boundary_dilation,
+        crowded_iou=options.crowded_iou,
+    )
+
+
+def figure_names(dataset: Dataset, options: EvalConfig) -> tuple[str, ...]:
+    """Names of the figures that `metric` gives for results with boxes and masks."""
+    kinds = ("box", "mask", "boundary") if options.boundary else ("box", "mask")
+    names = [f"{kind}/{n}" for kind in kinds for n in figure_order(options.max_dets)]
+    return (*names, "mask/AP_crowded", "mask/AP50_crowded")
+
+
 def evaluate(
     ground_truth,
     results: list[dict],
@@ -71,7 +95,8 @@ def evaluate(
     a result has one, boxes always by `score`.
 
     Args:
-      ground_truth: a CocoDataset, the path of an annotation JSON, or its content.
+      ground_truth: a `data.dataset.Dataset`, the path of an annotation JSON, or its
+        content.
       results: COCO results, see `tfmask.evaluation.results`; may be empty.
       max_dets: ascending numbers of detections an image.
       boundary: also compute boundary AP (Boundary IoU, CVPR 2021).
@@ -111,7 +136,8 @@ def evaluate(
                 dilation_ratio=boundary_dilation,
             ).run(mask_ious=run.ious)
             figures |= summarize(tables["boundary"], "boundary")
-    return Metrics(figures, _per_class(truth, tables), max_dets, _notes(truth, results))
+    notes = _notes(truth, results, max_dets[-1])
+    return Metrics(figures, _per_class(truth, tables), max_dets, notes)
 
 
 def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
@@ -248,9 +274,24 @@ def _per_class(truth: GroundTruth, runs: dict) -> list[dict]:
     return table
 
 
-def _notes(truth: GroundTruth, results: list[dict]) -> list[str]:
+def _notes(truth: GroundTruth, results: list[dict], most: int) -> list[str]:
     notes = []
-    if not truth.coco.dataset["annotations"]:
+    annotations = truth.coco.dataset["annotations"]
+    objects = Counter(a["image_id"] for a in annotations if not a["iscrowd"])
+    crowded = [count for count in objects.values() if count > most]
+    if crowded:
+        notes.append(
+            f"{len(crowded)} of {len(truth.image_ids)} images hold more than {most} "
+            f"objects, up to {max(crowded)}, but no more than {most} detections per "
+            "image count: raise the last number of evaluation.max_dets."
+        )
+    if truth.federated:
+        notes.append(
+            "The images say which classes were looked for (LVIS), which COCO's figures "
+            "leave out of account: right detections of other classes count as false, "
+            "so the figures are too low."
+        )
+    if not annotations:
         notes.append("The ground truth holds no instances: AP is not defined (-1).")
     if not results:
         notes.append("There are no detections.")
@@ -262,47 +303,11 @@ def _notes(truth: GroundTruth, results: list[dict]) -> list[str]:
     return notes
 
 
-# --- text ---------------------------------------------------------------------------
-
-
-def _cell(value) -> str:
-    return "-" if value is None or value < 0 else f"{value:.3f}"
-
-
-def _columns(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the rest to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def format_table(metrics: Metrics, per_class: bool = True) -> str:
-    """The figures as text: a line for boxes, masks, boundaries; then the classes."""
-    kinds = [k for k in ("box", "mask", "boundary") if f"{k}/AP" in metrics]
-    recalls = [f"AR{n}" for n in metrics.max_dets] + ["ARs", "ARm", "ARl"]
-    names = ["AP", "AP50", "AP75", "APs", "APm", "APl", *recalls]
-    rows = [["", *names]]
-    for kind in kinds:
-        rows.append([kind, *(_cell(metrics[f"{kind}/{name}"]) for name in names)])
-    lines = _columns(rows)
-    if "mask/AP_crowded" in metrics:
-        lines.append(
-            f"mask AP of crowded instances: {_cell(metrics['mask/AP_crowded'])} "
-            f"(AP50 {_cell(metrics['mask/AP50_crowded'])})"
-        )
-    if per_class and len(metrics.per_class) > 0 and kinds:
-        rows = [["class", "instances"]]
-        rows[0] += [f"{kind} {name}" for kind in kinds for name in ("AP", "AP50")]
-        for row in metrics.per_class:
-            cells = [row["name"], str(row["instances"])]
-            cells += [
-                _cell(row[f"{k}/{name}"]) for k in kinds for name in ("AP", "AP50")
-            ]
-            rows.append(cells)
-        lines += ["", *_columns(rows)]
-    return "\n".join([*lines, *metrics.notes])
+__all__ = [
+    "Metrics",
+    "evaluate",
+    "figure_names",
+    "format_table",
+    "metric",
+    "summarize",
+]

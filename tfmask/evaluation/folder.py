@@ -1,31 +1,37 @@
 """Prediction on image files: an overlay for each, and all results as JSON."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from tfmask.data.images import read as images
 from tfmask.errors import DataError
 from tfmask.evaluation import visualize
-from tfmask.evaluation.results import write_results
+from tfmask.evaluation.results import ResultsFile
 from tfmask.files import write_atomically
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_SUFFIXES = tuple(".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .webp".split())
 
 
-def list_images(inputs: list) -> tuple[list[Path], list[str]]:
+def list_images(
+    inputs: list, out_dir: Path | None = None
+) -> tuple[list[Path], list[str]]:
     """Image files named in or lying in `inputs`, and a sentence for each bad input.
 
-    A folder stands for its own image files (by suffix), sorted by name; a file named
-    outright is taken whatever its suffix. No file comes twice.
+    A folder stands for the image files (by suffix) in it and its sub-folders, sorted by
+    path, without hidden ones; a file named outright is taken whatever its name. No file
+    comes twice. `out_dir` is no sub-folder: it holds the overlays of an earlier call.
     """
     files, faults, seen = [], [], set()
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+            found = _in_folder(path, out_dir)
             if not found:
                 known = ", ".join(_SUFFIXES)
-                faults.append(f"{path}: no image files in this folder ({known})")
+                faults.append(
+                    f"{path}: no image files in this folder and those below ({known})"
+                )
         elif path.exists():
             found = [path]
         else:
@@ -38,8 +44,24 @@ def list_images(inputs: list) -> tuple[list[Path], list[str]]:
     return files, faults
 
 
+def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
+    left_out = out_dir and out_dir.resolve()
+    found = []
+    for parent, folders, names in os.walk(folder):
+        # Names that begin with a point are no pictures: macOS writes ._x.jpg to each.
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and Path(parent, name).resolve() != left_out
+        ]
+        for name in names:
+            if not name.startswith(".") and name.lower().endswith(_SUFFIXES):
+                found.append(Path(parent, name))
+    return sorted(found)
+
+
 def overlay_paths(files: list[Path], out_dir: Path) -> list[Path]:
-    """A PNG path in `out_dir` for each file: its name, numbered where that is taken.
+    """A PNG path in `out_dir` for each file: its name, and more where that is taken.
 
     No two are equal on a file system that ignores case, and none is an input.
     """
@@ -48,6 +70,8 @@ def overlay_paths(files: list[Path], out_dir: Path) -> list[Path]:
     paths = []
     for file in files:
         candidates = [file.stem, file.name.replace(".", "_")]
+        if file.parent.name:
+            candidates.insert(1, f"{file.parent.name}_{file.stem}")
         candidates += [f"{file.stem}_{i}" for i in range(2, len(files) + 3)]
         for name in candidates:
             path = out_dir / f"{name}.png"
@@ -74,7 +98,8 @@ def predict_folder(
       out_dir: made if it is not there.
       score_threshold: detections below are not drawn.
       write_json: also write `results.json` with all detections of the model, whatever
-        their score; `image_id` is the path as given.
+        their score; `image_id` is the path as given. It grows with every image, so that
+        what is done stays if the rest is stopped.
       log: called with one line for every image and at the end.
 
     Returns:
@@ -82,33 +107,33 @@ def predict_folder(
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    files, faults = list_images(inputs)
+    files, faults = list_images(inputs, out_dir)
     for fault in faults:
         log(fault)
-    failures, shown, best, results = len(faults), 0, None, []
-    for file, target in zip(files, overlay_paths(files, out_dir)):
-        try:
-            image = images.read_image(str(file), exif=predictor.data_config.exif)
-        except (DataError, OSError) as error:
-            failures += 1
-            log(str(error))
-            continue
-        prediction = predictor.predict([image])[0]
-        said = visualize.describe_prediction(prediction, score_threshold)
-        picture = visualize.draw_prediction(
-            prediction, image, predictor.class_map, score_threshold
-        )
-        write_atomically(
-            target, visualize.encode_png(visualize.with_caption(picture, said))
-        )
-        log(f"{file}: {said} -> {target}")
-        shown += int((prediction.scores >= score_threshold).sum())
-        if len(prediction.scores):
-            best = max(float(prediction.scores.max()), best or 0.0)
-        results += prediction.to_results(str(file), predictor.class_map)
-    if write_json:
-        write_results(out_dir / "results.json", results)
-        log(f"{len(results)} results -> {out_dir / 'results.json'}")
+    failures, shown, best = len(faults), 0, None
+    with contextlib.ExitStack() as stack:
+        results = None
+        if write_json:
+            results = stack.enter_context(ResultsFile(out_dir / "results.json"))
+        for file, target in zip(files, overlay_paths(files, out_dir)):
+            try:
+                image = images.read_image(
+                    str(file), predictor.data_config.exif, note=log
+                )
+            except (DataError, OSError) as error:
+                failures += 1
+                log(str(error))
+                continue
+            prediction = predictor.predict([image])[0]
+            if results is not None:
+                results.add(prediction.to_results(str(file), predictor.class_map))
+            said = _draw(predictor, prediction, image, target, score_threshold)
+            log(f"{file}: {said} -> {target}")
+            shown += int((prediction.scores >= score_threshold).sum())
+            if len(prediction.scores):
+                best = max(float(prediction.scores.max()), best or 0.0)
+    if results is not None:
+        log(f"{results.count} results -> {results.path}")
     done = len(files) + len(faults) - failures
     if done and not shown:
         said = (
@@ -117,3 +142,15 @@ def predict_folder(
         log(f"Nothing above {score_threshold:g} in {done} images: {said}.")
     log(f"{done} images done, {failures} failed.")
     return failures
+
+
+def _draw(predictor, prediction, image, target: Path, threshold: float) -> str:
+    """Writes the overlay of one image. Returns what it shows, in words."""
+    said = visualize.describe_prediction(prediction, threshold)
+    picture = visualize.draw_prediction(
+        prediction, image, predictor.class_map, threshold
+    )
+    write_atomically(
+        target, visualize.encode_png(visualize.with_caption(picture, said))
+    )
+    return said

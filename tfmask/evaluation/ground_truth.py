@@ -19,6 +19,7 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 
 from tfmask.data.coco import segmentation
+from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.rle import checked_rle, compress
 
@@ -31,6 +32,7 @@ class GroundTruth(NamedTuple):
     category_ids: tuple  # category ids of the file; rank k is entry k - 1
     category_names: tuple
     image_sizes: dict  # image id of the file -> (height, width)
+    federated: bool = False  # images say which classes were looked for, as in LVIS
 
 
 def silent_coco(dataset: dict) -> COCO:
@@ -51,9 +53,9 @@ def build_ground_truth(source) -> GroundTruth:
     """Ground truth from a data set or straight from annotations.
 
     Args:
-      source: a `data.coco.reader.CocoDataset`, of which the records that it holds are
-        taken; or the path of an annotation JSON, or its content as a dict, which must
-        be wholly good. Images need not exist.
+      source: a `data.dataset.Dataset`, of which the records that it holds are taken,
+        and no file is read; or the path of an annotation JSON, or its content as a
+        dict, which must be wholly good. Images need not exist.
 
     Raises:
       EvaluationError: a record of a JSON that cannot be used, with its ids.
@@ -127,35 +129,30 @@ def _assemble(images: list, categories: list, annotations: list) -> GroundTruth:
 # --- from a data set ----------------------------------------------------------------
 
 
-def _from_dataset(dataset) -> GroundTruth:
-    """The records of a CocoDataset; boxes and areas as the file has them."""
-    written = {}
-    path = getattr(dataset, "annotations_json", "")
-    if path and Path(path).is_file():
-        for raw in _read_json(path).get("annotations") or ():
-            if isinstance(raw, dict) and isinstance(raw.get("id"), (int, str)):
-                written.setdefault((raw.get("image_id"), raw["id"]), raw)
+def _from_dataset(dataset: Dataset) -> GroundTruth:
+    """The records; boxes and areas as annotated where the reader mended nothing."""
     class_map = dataset.class_map
     annotations = []
     for record in dataset.images:
+        boxes, areas = record.metric_boxes().tolist(), record.areas.tolist()
         for i, annotation_id in enumerate(record.annotation_ids):
-            raw = written.get((record.image_id, annotation_id), {})
             annotations.append(
                 {
                     "id": annotation_id,
                     "image_id": record.image_id,
                     "category_id": class_map.ids[int(record.labels[i]) - 1],
-                    "bbox": _box_of(raw, record.boxes[i]),
-                    "area": _area_of(raw, record.areas[i]),
+                    "bbox": boxes[i],
+                    "area": areas[i],
                     "iscrowd": int(bool(record.crowd[i])),
                     "segmentation": _outline(record.segmentations[i], record),
                 }
             )
-    return _assemble(
+    truth = _assemble(
         [(r.image_id, r.height, r.width) for r in dataset.images],
         list(zip(class_map.ids, class_map.names)),
         annotations,
     )
+    return truth._replace(federated=dataset.is_federated)
 
 
 def _outline(value, record):
@@ -164,20 +161,6 @@ def _outline(value, record):
     if isinstance(parsed, segmentation.RLE):
         return compress(parsed.counts, (record.height, record.width))
     return segmentation.to_coco(parsed)
-
-
-def _box_of(raw: dict, corners) -> list[float]:
-    """`bbox` of the file where it is one, else from the record's corners."""
-    box = raw.get("bbox")
-    if isinstance(box, list) and len(box) == 4 and all(map(_finite, box)):
-        if min(box[2:]) > 0:
-            return box
-    x1, y1, x2, y2 = (float(v) for v in corners)
-    return [x1, y1, x2 - x1, y2 - y1]
-
-
-def _area_of(raw: dict, area) -> float:
-    return raw["area"] if _finite(raw.get("area")) else float(area)
 
 
 def _finite(value) -> bool:
@@ -221,7 +204,10 @@ def _from_json(content: dict, where: str) -> GroundTruth:
                 f"{where}: annotation {ids.get('id')!r} of image "
                 f"{ids.get('image_id')!r}: {error}; `tfmask validate` lists them all"
             ) from error
-    return _assemble(images, categories, annotations)
+    federated = any(
+        isinstance(v, dict) and "neg_category_ids" in v for v in content["images"]
+    )
+    return _assemble(images, categories, annotations)._replace(federated=federated)
 
 
 def _checked_annotation(raw, sizes: dict, known: set) -> dict:

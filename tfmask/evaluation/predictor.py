@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.data import pipeline, transforms
+from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.paste import paste_masks
 from tfmask.structures import ClassMap
@@ -57,6 +58,15 @@ class Prediction(NamedTuple):
             for result, rank in zip(results, self.mask_scores.tolist()):
                 result["mask_score"] = rank
         return results
+
+
+class DatasetRun(NamedTuple):
+    """What `Predictor.run_dataset` gives."""
+
+    results: list[dict]  # COCO results
+    dataset: (
+        Dataset  # what they are to be judged by: without images that are unreadable
+    )
 
 
 class Predictor:
@@ -112,16 +122,12 @@ class Predictor:
           batch_size: at most so many images at once.
 
         Raises:
-          ValueError: an array of another shape or dtype.
+          ValueError: an array of another shape or dtype, or without a pixel.
         """
         groups: dict = {}
         resized = []
         for index, image in enumerate(images):
-            if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-                raise ValueError(
-                    f"images[{index}]: shape {image.shape}, {image.dtype}: expected "
-                    "[height, width, 3] uint8"
-                )
+            _check_image(image, f"images[{index}]")
             resized.append(self._resize(image))
             groups.setdefault(self._padded(resized[-1].shape), []).append(index)
         predictions = [None] * len(images)
@@ -140,20 +146,27 @@ class Predictor:
                     predictions[i] = prediction
         return predictions
 
-    def run_dataset(self, dataset, batch_size: int = 1, progress=None) -> list[dict]:
-        """COCO results of all images of a data set; ids as in its annotation file.
+    def run_dataset(
+        self, dataset: Dataset, batch_size: int = 1, progress=None, log=print
+    ) -> DatasetRun:
+        """COCO results of all images of a data set; ids as in its annotations.
+
+        An image that cannot be read has no results, and is not in the data set that
+        comes back: its objects are not missed ones.
 
         Args:
-          dataset: `tfmask.data.coco.reader.CocoDataset`.
+          dataset: the images.
           batch_size: at most so many images at once.
           progress: called as `progress(images done, images in all)` after each batch.
+          log: called with a line for each image that cannot be read, and for all.
 
         Raises:
           DataError: too many images cannot be read.
           EvaluationError: the model gives numbers that are not finite.
         """
-        results, done = [], 0
-        for batch in self._batches(dataset, batch_size):
+        results, unread = [], set(range(len(dataset)))
+        for batch in self._batches(dataset, batch_size, log):
+            unread.difference_update(batch["image_index"].tolist())
             records = [dataset.images[int(i)] for i in batch["image_index"]]
             predictions = self._run(
                 batch["images"],
@@ -163,16 +176,21 @@ class Predictor:
             )
             for record, prediction in zip(records, predictions):
                 results += prediction.to_results(record.image_id, self.class_map)
-            done += len(records)
             if progress is not None:
-                progress(done, len(dataset.images))
-        return results
-
-    def _batches(self, dataset, batch_size: int):
-        try:
-            yield from pipeline.evaluation_dataset(
-                dataset, self.data_config, batch_size
+                progress(len(dataset) - len(unread), len(dataset))
+        if unread and log is not None:
+            log(
+                f"{len(unread)} of {len(dataset)} images cannot be read: they are left "
+                "out of the figures"
             )
+        return DatasetRun(results, dataset.without_images(unread))
+
+    def _batches(self, dataset: Dataset, batch_size: int, log):
+        stream = pipeline.evaluation_dataset(
+            dataset, self.data_config, batch_size, log=log
+        )
+        try:
+            yield from stream.as_numpy_iterator()
         except tf.errors.OpError as error:
             plain = pipeline.data_error(error)
             if plain is None:
@@ -237,6 +255,15 @@ class Predictor:
             size=(height, width),
             mask_scores=None if mask_scores is None else mask_scores[keep],
             boundaries=edges,
+        )
+
+
+def _check_image(image: np.ndarray, name: str) -> None:
+    fits = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
+    if not fits or not image.size:
+        raise ValueError(
+            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, 3] "
+            "uint8 with at least one row and one column"
         )
 
 

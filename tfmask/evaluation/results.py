@@ -31,6 +31,64 @@ def write_results(path: str | os.PathLike, results: list[dict]) -> None:
     write_atomically(path, text)
 
 
+class ResultsFile:
+    """A results file that grows while it is made, and is whole JSON at every moment.
+
+    So what was found stays if the program is stopped on the way. To be used in a
+    `with` statement; an earlier file of the name is written over.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.count = 0
+        self._file = open(self.path, "wb", buffering=0)
+        self._write(b"[]")
+
+    def add(self, results: list[dict]) -> None:
+        """Appends results.
+
+        Raises:
+          EvaluationError: a number is not finite; nothing is appended.
+          OSError: the disk is full.
+        """
+        if not results:
+            return
+        try:
+            texts = [
+                json.dumps(r, allow_nan=False, separators=(",", ":")) for r in results
+            ]
+        except ValueError as error:
+            raise EvaluationError(
+                f"{self.path}: results not written: {error}"
+            ) from error
+        start = ",\n" if self.count else "\n"
+        end = self._file.seek(-1, os.SEEK_END)  # the closing bracket, written anew
+        try:
+            self._write((start + ",\n".join(texts) + "]").encode("ascii"))
+        except OSError:
+            self._file.truncate(end)
+            self._file.seek(end)
+            self._write(b"]")
+            raise
+        self.count += len(results)
+
+    def _write(self, data: bytes) -> None:
+        while data:  # a full disk may take a part and refuse the rest
+            data = data[self._file.write(data) :]
+
+    def __enter__(self) -> "ResultsFile":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+
 def read_results(path: str | os.PathLike) -> list:
     """The list of results in a JSON file.
 

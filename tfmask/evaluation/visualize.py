@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from tfmask.data.dataset import ImageRecord
+from tfmask.evaluation import lettering
+from tfmask.evaluation.name_places import draw_names, font_scale, name_area
 from tfmask.structures import ClassMap
 
 _READABLE_SIDE = 768  # the longer side of a picture is at least this
@@ -21,8 +24,6 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _DARKEST = 0.45  # luminance of the darkest colour
 _CROWD_COLOUR = (150, 150, 150)
 _SMALL = 12  # an instance below so many times a name's area is small
-_HIDDEN = 0.05  # share of a name that may lie on small instances
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def instance_colours(number: int, seed: int = 0) -> list[tuple[int, int, int]]:
@@ -52,6 +53,7 @@ def draw_instances(
     boundaries=None,
     draw_boxes: bool = True,
     seed: int = 0,
+    longest_side: int | None = None,
 ) -> np.ndarray:
     """Draws instances on a copy of an image, enlarged 1 to 4 times if it is small.
 
@@ -66,13 +68,22 @@ def draw_instances(
       boundaries: as masks: predicted boundaries, drawn as opaque bands over the masks.
       draw_boxes: false: masks and names only.
       seed: of the colours.
+      longest_side: a larger image is made so small before anything is drawn; None: it
+        keeps its size.
 
     Returns:
-      [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`.
+      [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`, unless it was made
+      smaller.
     """
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
     factor = enlargement(image)
+    if longest_side is not None and max(image.shape[:2]) > longest_side:
+        factor = 1
+        image, boxes, masks, boundaries = _shrunk(
+            image, boxes, masks, boundaries, longest_side
+        )
     canvas = _enlarge(image, factor)
-    boxes = np.asarray(boxes, float).reshape(-1, 4) * factor
+    boxes = boxes * factor
     number = len(boxes)
     crowd = np.zeros(number, bool) if crowd is None else np.asarray(crowd, bool)
     colours = instance_colours(number, seed)
@@ -83,7 +94,7 @@ def draw_instances(
     if masks is not None:
         for i in order:
             inside = _draw_mask(canvas, as_bitmap(masks[i]), colours[i], factor)
-            if extent[i] < _SMALL * _name_area(canvas):
+            if extent[i] < _SMALL * name_area(canvas):
                 small |= inside
     if boundaries is not None:
         for i in order:
@@ -102,7 +113,7 @@ def draw_instances(
     first = (
         np.argsort(-np.asarray(scores), kind="stable") if scores is not None else order
     )
-    _draw_names(canvas, small, boxes, texts, colours, first)
+    draw_names(canvas, small, boxes, texts, colours, first)
     return canvas
 
 
@@ -120,9 +131,25 @@ def as_bitmap(mask) -> np.ndarray:
 
 
 def _class_name(names, label: int) -> str:
-    name = names[label - 1] if 0 < label <= len(names) else f"class {label}"
-    # The built-in font has ASCII only.
-    return str(name).encode("ascii", "replace").decode("ascii")
+    return str(names[label - 1]) if 0 < label <= len(names) else f"class {label}"
+
+
+def _shrunk(image: np.ndarray, boxes, masks, boundaries, longest_side: int) -> tuple:
+    """Image, boxes and bitmaps with the longer side at `longest_side` pixels."""
+    height, width = image.shape[:2]
+    scale = longest_side / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+
+    def shrink(mask) -> np.ndarray:
+        coverage = cv2.resize(as_bitmap(mask) * 255, size, interpolation=cv2.INTER_AREA)
+        return (coverage > 127).astype(np.uint8)
+
+    return (
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA),
+        boxes * np.array([size[0] / width, size[1] / height] * 2),
+        None if masks is None else [shrink(mask) for mask in masks],
+        None if boundaries is None else [shrink(mask) for mask in boundaries],
+    )
 
 
 def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
@@ -183,70 +210,20 @@ def _draw_band(canvas: np.ndarray, band: np.ndarray, colour, factor: int) -> Non
         view[crop > 0] = colour
 
 
-# --- names --------------------------------------------------------------------------
-
-
-def _font_scale(canvas: np.ndarray) -> float:
-    return float(np.clip(max(canvas.shape[:2]) / 1600, 0.4, 0.9))
-
-
-def _name_area(canvas: np.ndarray) -> int:
-    (w, h), base = cv2.getTextSize("person 0.99", _FONT, _font_scale(canvas), 1)
-    return w * (h + base)
-
-
-def _draw_names(canvas, small, boxes, texts, colours, order) -> None:
-    """Writes at each box the first of its texts for which there is room, or none.
-
-    A name covers no other name and little of `small` [H, W] bool, the small instances.
-    """
-    scale = _font_scale(canvas)
-    used = np.zeros(canvas.shape[:2], bool)
-    for i in order:
-        for text in texts[i]:
-            (w, h), base = cv2.getTextSize(text, _FONT, scale, 1)
-            w, h = w + 4, h + base + 2
-            spot = _free_spot(used, small, boxes[i], w, h)
-            if spot is not None:
-                break
-        else:
-            continue
-        x, y = spot
-        used[y : y + h, x : x + w] = True
-        cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), colours[i], cv2.FILLED)
-        at = (x + 2, y + h - base)
-        cv2.putText(canvas, text, at, _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _free_spot(used: np.ndarray, small: np.ndarray, box, w: int, h: int):
-    """Corner (x, y) for a name: around the box, last inside it; or None."""
-    height, width = used.shape
-    x1, y1, x2, y2 = box
-    left = max(x1 if x1 + w <= width else min(x2, width) - w, 0)
-    for x, y in ((left, y1 - h), (left, y2), (x2, y1), (x1 - w, y1), (left, y1)):
-        x, y = round(x), round(y)
-        if x < 0 or y < 0 or y + h > height or x + w > width:
-            continue
-        spot = (slice(y, y + h), slice(x, x + w))
-        if not used[spot].any() and small[spot].mean() <= _HIDDEN:
-            return x, y
-    return None
-
-
 # --- pages --------------------------------------------------------------------------
 
 
 def with_caption(image: np.ndarray, caption: str) -> np.ndarray:
     """The picture under a dark bar with a line of text, shrunk to fit the width."""
-    scale = max(_font_scale(image), 0.5)
+    scale = max(font_scale(image), 0.5)
     # The bar's height does not depend on the text, so that pages side by side align.
-    (_, h), base = cv2.getTextSize("Ag|", _FONT, scale, 1)
-    (w, _), _ = cv2.getTextSize(caption, _FONT, scale, 1)
+    _, h, base = lettering.measure("Ag|", scale)
+    w, _, _ = lettering.measure(caption, scale)
     room = image.shape[1] - 12
     if w > room > 0:
         scale = max(scale * room / w, 0.3)
     bar = np.full((h + base + 10, image.shape[1], 3), 32, np.uint8)
-    cv2.putText(bar, caption, (6, h + 5), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    lettering.write(bar, caption, (6, h + 5), scale, (255, 255, 255))
     return np.concatenate([bar, image])
 
 
@@ -268,8 +245,13 @@ def side_by_side(
     return np.concatenate([panels[0], gap, panels[1]], axis=1)
 
 
-def draw_ground_truth(record, image: np.ndarray, class_map: ClassMap) -> np.ndarray:
-    """The annotated instances of a `data.coco.reader.ImageRecord` on its image."""
+def draw_ground_truth(
+    record: ImageRecord,
+    image: np.ndarray,
+    class_map: ClassMap,
+    longest_side: int | None = None,
+) -> np.ndarray:
+    """The annotated instances on their image."""
     masks = [record.mask(i) for i in range(len(record.boxes))]
     return draw_instances(
         image,
@@ -279,6 +261,7 @@ def draw_ground_truth(record, image: np.ndarray, class_map: ClassMap) -> np.ndar
         masks,
         class_map.names,
         crowd=record.crowd,
+        longest_side=longest_side,
     )
 
 
@@ -294,7 +277,11 @@ def describe_prediction(prediction, threshold: float) -> str:
 
 
 def draw_prediction(
-    prediction, image: np.ndarray, class_map: ClassMap, threshold: float = 0.5
+    prediction,
+    image: np.ndarray,
+    class_map: ClassMap,
+    threshold: float = 0.5,
+    longest_side: int | None = None,
 ) -> np.ndarray:
     """The detections of a `Prediction` with at least the threshold as score."""
     shown = prediction.above(threshold)
@@ -306,17 +293,23 @@ def draw_prediction(
         shown.masks,
         class_map.names,
         boundaries=shown.boundaries,
+        longest_side=longest_side,
     )
 
 
 def compare(
-    record, image: np.ndarray, prediction, class_map: ClassMap, threshold: float = 0.5
+    record: ImageRecord,
+    image: np.ndarray,
+    prediction,
+    class_map: ClassMap,
+    threshold: float = 0.5,
+    longest_side: int | None = None,
 ) -> np.ndarray:
     """Ground truth beside prediction, both with captions."""
     count = len(record.boxes)
     return side_by_side(
-        draw_ground_truth(record, image, class_map),
-        draw_prediction(prediction, image, class_map, threshold),
+        draw_ground_truth(record, image, class_map, longest_side),
+        draw_prediction(prediction, image, class_map, threshold, longest_side),
         (
             f"ground truth: {count} instance{'s' * (count != 1)}",
             f"prediction: {describe_prediction(prediction, threshold)}",
@@ -330,3 +323,23 @@ def encode_png(image: np.ndarray) -> bytes:
     if not done:
         raise ValueError(f"an image of shape {image.shape} cannot be written as PNG")
     return data.tobytes()
+
+
+def encode_within(image: np.ndarray, most_bytes: int) -> tuple[bytes, int, int]:
+    """The picture as PNG, or JPEG, or a smaller JPEG: so that it has few bytes.
+
+    Returns:
+      (bytes of the file, height, width); it may take more than `most_bytes` only where
+      it is but 32 pixels long.
+    """
+    data = encode_png(image)
+    while len(data) > most_bytes:
+        options = [cv2.IMWRITE_JPEG_QUALITY, 85]
+        _, encoded = cv2.imencode(".jpg", image[..., ::-1], options)
+        data = encoded.tobytes()
+        if len(data) <= most_bytes or max(image.shape[:2]) <= 32:
+            break
+        scale = min(0.95 * math.sqrt(most_bytes / len(data)), 0.9)
+        height, width = (max(round(side * scale), 1) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return data, *image.shape[:2]

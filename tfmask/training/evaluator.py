@@ -5,12 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from tfmask.config import Config
+from tfmask.data.dataset import Dataset
+from tfmask.errors import ImageError
+
+_LONGEST_SIDE = 640  # pixels of an image in TensorBoard
 
 
 class Evaluation(NamedTuple):
     """What an evaluation gives."""
 
-    figures: dict[str, float]  # name -> figure, with `mask/AP`
+    figures: dict[str, float]  # name -> figure, with that of `evaluation.best`
     results: list[dict]  # COCO results
     pictures: list[np.ndarray]  # [H, W, 3] uint8, ground truth beside prediction
     table: str  # for people
@@ -21,20 +25,29 @@ class Evaluator:
 
     Args:
       config: data, evaluation and train.tensorboard_images.
-      dataset: a CocoDataset with the classes of the training data.
-      log: called with each line of text.
+      dataset: validation data with the classes of the training data.
+      log: called with each line of text; None: nothing is said.
+
+    Raises:
+      ConfigError: an unknown `evaluation.metric`, or it has no `evaluation.best`.
     """
 
-    def __init__(self, config: Config, dataset, log=print):
+    def __init__(self, config: Config, dataset: Dataset, log=print):
+        from tfmask.evaluation import metrics
+
         self.config = config
         self.dataset = dataset
         self.log = log
+        self._metric = metrics.find_metric(config.evaluation, dataset)
+        metrics.check_best(self._metric, dataset, config.evaluation)
+        note = metrics.limit_note(dataset, config.model.postprocess.max_detections)
+        if note and log is not None:
+            log(note)
         self._predictor = None
         self._painter = None
 
     def __call__(self, model, heartbeat=lambda: None) -> Evaluation:
         """Runs the model over the data; `heartbeat` is called after every batch."""
-        from tfmask.evaluation import coco_metrics
         from tfmask.evaluation.predictor import Predictor
 
         if self._predictor is None:  # made once: it holds the compiled function
@@ -47,37 +60,40 @@ class Evaluator:
                     model, self.config.data, class_map, boundaries=True
                 )
         settings = self.config.evaluation
-        results = self._predictor.run_dataset(
-            self.dataset, settings.batch_size, lambda done, total: heartbeat()
-        )
-        metrics = coco_metrics.evaluate(
+        results, judged = self._predictor.run_dataset(
             self.dataset,
-            results,
-            max_dets=settings.max_dets,
-            boundary=settings.boundary,
-            boundary_dilation=settings.boundary_dilation,
-            crowded_iou=settings.crowded_iou,
+            settings.batch_size,
+            lambda done, total: heartbeat(),
+            self.log,
         )
+        found = self._metric.compute(judged, results, settings)
         heartbeat()
-        pictures = self._pictures() if self.config.train.tensorboard else []
-        figures = {name: float(value) for name, value in metrics.items()}
-        return Evaluation(
-            figures, results, pictures, coco_metrics.format_table(metrics)
-        )
+        pictures = self._pictures(judged) if self.config.train.tensorboard else []
+        figures = {name: float(value) for name, value in found.items()}
+        return Evaluation(figures, results, pictures, self._metric.format(found))
 
-    def _pictures(self) -> list[np.ndarray]:
-        """The first images, ground truth beside prediction."""
+    def _pictures(self, dataset: Dataset) -> list[np.ndarray]:
+        """The first images that can be read, ground truth beside prediction."""
         from tfmask.data.images.read import read_image
         from tfmask.evaluation import visualize
 
-        records = self.dataset.images[: self.config.train.tensorboard_images]
-        if not records:
-            return []
-        pictures = [
-            read_image(r.path, self.dataset.exif, (r.height, r.width)) for r in records
-        ]
-        predictions = self._painter.predict(pictures)
-        return [
-            visualize.compare(record, image, prediction, self.dataset.class_map)
-            for record, image, prediction in zip(records, pictures, predictions)
-        ]
+        pictures = []
+        for record in dataset.images:
+            if len(pictures) == self.config.train.tensorboard_images:
+                break
+            size = record.height, record.width
+            try:
+                image = read_image(record.path, dataset.exif, size)
+            except ImageError:  # it was said when it was to be evaluated
+                continue
+            (prediction,) = self._painter.predict([image])
+            pictures.append(
+                visualize.compare(
+                    record,
+                    image,
+                    prediction,
+                    dataset.class_map,
+                    longest_side=_LONGEST_SIDE,
+                )
+            )
+        return pictures

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfmask.config import Config
 from tfmask.errors import NonFiniteLossError, TrainingInterrupted
+from tfmask.evaluation.metrics import best_figure
 from tfmask.training.callbacks import LossWeightSchedule
 from tfmask.training.checkpoints import Checkpoints
 from tfmask.training.devices import is_cluster
@@ -265,7 +266,7 @@ class TrainingLoop:
         with self.optimizer.averaged_weights():
             found = self.evaluate(self.model, self._heartbeat)
             figures = dict(found.figures)
-            if figures.get("mask/AP", -1.0) > self.folder.best():
+            if best_figure(figures, self.config.evaluation) > self.folder.best():
                 self.folder.save_best(self.model, self.step, figures)
         self.folder.write_results(found.results)
         self.run_log.evaluation(self.step, found)

@@ -1,7 +1,7 @@
 """The output folder of a run: config, classes, metrics, best weights.
 
 checkpoints/      everything needed to go on (training.checkpoints)
-best.weights.h5   the weights with the highest mask AP; best.json says which
+best.weights.h5   the weights with the largest `evaluation.best`; best.json says which
 config.json       the resolved configuration
 classes.json      which label is which category
 metrics.jsonl     one line for each log interval and each evaluation
@@ -158,11 +158,12 @@ class RunFolder:
         return None
 
     def best(self) -> float:
-        """The highest mask AP so far, -1 before the first evaluation."""
+        """The largest `evaluation.best` so far; -1, as not defined, before any."""
         path = self.output / "best.json"
         if not (path.is_file() and (self.output / "best.weights.h5").is_file()):
             return -1.0
-        return float(json.loads(path.read_text())["mask/AP"])
+        figures = json.loads(path.read_text())
+        return float(figures.get(self.config.evaluation.best, -1.0))
 
     def write_results(self, results: list[dict]) -> None:
         """Writes the COCO results of an evaluation."""

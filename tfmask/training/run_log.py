@@ -6,7 +6,7 @@ from tfmask.config import TrainConfig
 from tfmask.training.progress import Progress
 from tfmask.training.run_folder import RunFolder
 from tfmask.training.step import StepResult
-from tfmask.training.tensorboard import SummaryWriter
+from tfmask.training.tensorboard import MOST_BYTES, SummaryWriter
 
 
 class Means:
@@ -90,8 +90,9 @@ class RunLog:
         if self._summary:
             figures = {f"val/{k}": v for k, v in found.figures.items()}
             self._summary.scalars(step, figures)
+            limit = MOST_BYTES // max(len(found.pictures), 1)
             for index, picture in enumerate(found.pictures):
-                self._summary.image(step, f"val/image_{index}", picture)
+                self._summary.image(step, f"val/image_{index}", picture, limit)
             self._summary.flush()
 
     def close(self) -> None:

@@ -1,8 +1,11 @@
 """TensorBoard files, written without the tensorboard package."""
 
-import cv2
 import numpy as np
 import tensorflow as tf
+
+from tfmask.evaluation.visualize import encode_within
+
+MOST_BYTES = 400_000  # of all pictures of an evaluation
 
 
 class SummaryWriter:
@@ -25,15 +28,19 @@ class SummaryWriter:
                 value = tf.constant(value, tf.float32)
                 tf.summary.write(name, value, metadata=_metadata("scalars", 1))
 
-    def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a picture, `[H, W, 3]` uint8 RGB."""
-        done, png = cv2.imencode(".png", image[..., ::-1])
-        if not done:
-            raise ValueError(
-                f"{name}: picture of shape {image.shape} cannot be encoded"
-            )
-        height, width = image.shape[:2]
-        record = [str(width).encode(), str(height).encode(), png.tobytes()]
+    def image(
+        self, step: int, name: str, image: np.ndarray, most_bytes: int = MOST_BYTES
+    ) -> None:
+        """Writes a picture, `[H, W, 3]` uint8 RGB, made smaller where it is too large.
+
+        Args:
+          step: of the run.
+          name: of the picture.
+          image: the picture.
+          most_bytes: what its file may take.
+        """
+        data, height, width = encode_within(image, most_bytes)
+        record = [str(width).encode(), str(height).encode(), data]
         with self._writer.as_default(step=step):
             tf.summary.write(name, tf.constant(record), metadata=_metadata("images", 3))
 

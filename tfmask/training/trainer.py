@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfmask import config as config_module
 from tfmask.config import Config
 from tfmask.data import pipeline
-from tfmask.data.coco import reader as coco
+from tfmask.data.readers import load_dataset
 from tfmask.errors import ConfigError, DataError
 from tfmask.models.build import build_model
 from tfmask.training import checkpoints, devices
@@ -104,12 +104,11 @@ def _load(config: Config, which: str, log):
             f"data.{which}: expected a folder with annotations.json and images/, or an "
             "annotation JSON"
         )
-    return coco.load_dataset(
+    return load_dataset(
         path,
         getattr(config.data, f"{which}_images"),
-        strict=config.data.strict,
-        keep_empty=config.data.keep_empty if which == "train" else True,
-        exif=config.data.exif,
+        config.data,
+        training=which == "train",
         log=log,
     )
 

@@ -8,16 +8,24 @@ from tfmask.data.problems import ERROR, WARNING, Problem
 from tfmask.errors import DataError
 from tfmask.structures import ClassMap
 
+# Where ids stand; JSON writers that go through tables of floats write 1 as 1.0.
+_ID_FIELDS = {
+    "images": ("id",),
+    "annotations": ("id", "image_id", "category_id"),
+    "categories": ("id",),
+}
+
 
 class AnnotationFile(NamedTuple):
-    """An opened file; its records are not checked yet."""
+    """An opened file; its images and annotations are not checked yet."""
 
     path: str  # the JSON file
     image_folder: str
     images: list
     annotations: list
     class_map: ClassMap  # sorted by category id
-    problems: list[Problem]  # of the categories
+    class_frequencies: tuple[str, ...]  # LVIS: of each class; empty where not of all
+    problems: list[Problem]  # of ids and categories
 
 
 def open_annotations(annotations: str, images: str = "") -> AnnotationFile:
@@ -33,7 +41,7 @@ def open_annotations(annotations: str, images: str = "") -> AnnotationFile:
     """
     path = annotations
     if os.path.isdir(path):
-        path = os.path.join(path, "annotations.json")
+        path = _in_folder(path)
     value = _read_json(path)
     if not isinstance(value, dict):
         hint = ", as results files have" if isinstance(value, list) else ""
@@ -53,10 +61,28 @@ def open_annotations(annotations: str, images: str = "") -> AnnotationFile:
     if not value["images"]:
         raise DataError(f"{path}: there are no images in it", "no_images")
     folder = _image_folder(path, images)
-    class_map, problems = _categories(path, value["categories"])
+    problems = _mend_float_ids(value)
+    names, frequencies = _categories(path, value["categories"], problems)
+    ids = sorted(names, key=lambda k: (isinstance(k, str), k))
+    known = tuple(frequencies[k] for k in ids if k in frequencies)
     return AnnotationFile(
-        path, folder, value["images"], value["annotations"], class_map, problems
+        path,
+        folder,
+        value["images"],
+        value["annotations"],
+        ClassMap(tuple(ids), tuple(names[k] for k in ids)),
+        known if len(known) == len(ids) else (),
+        problems,
     )
+
+
+def _in_folder(folder: str) -> str:
+    path = os.path.join(folder, "annotations.json")
+    if not os.path.isfile(path):
+        others = sorted(n for n in os.listdir(folder) if n.endswith(".json"))
+        hint = f"; there is {', '.join(others[:3])}: name the file" if others else ""
+        raise DataError(f"{path}: No such file or directory{hint}", "file_missing")
+    return path
 
 
 def _read_json(path: str):
@@ -94,9 +120,31 @@ def _image_folder(path: str, images: str) -> str:
     return images
 
 
-def _categories(path: str, records: list) -> tuple[ClassMap, list[Problem]]:
+def _mend_float_ids(value: dict) -> list[Problem]:
+    """Makes 1.0 the id 1, in place, in fields whose floats are all whole numbers."""
+    problems = []
+    for key, fields in _ID_FIELDS.items():
+        records = [r for r in value[key] if isinstance(r, dict)]
+        for field in fields:
+            floats = [r for r in records if type(r.get(field)) is float]
+            if not floats or not all(r[field].is_integer() for r in floats):
+                continue
+            message = (
+                f"{len(floats)} of {len(records)} {key} have {field} as a number with "
+                f"a point, e.g. {floats[0][field]}: read as {int(floats[0][field])}"
+            )
+            problems.append(Problem("float_ids", None, None, message, WARNING))
+            for record in floats:
+                record[field] = int(record[field])
+    return problems
+
+
+def _categories(
+    path: str, records: list, problems: list[Problem]
+) -> tuple[dict, dict[int | str, str]]:
+    """Names by category id, and LVIS's frequencies where they stand."""
     names: dict = {}
-    problems: list[Problem] = []
+    frequencies: dict = {}
 
     def report(kind: str, message: str, severity: str) -> None:
         problems.append(Problem(kind, None, None, message, severity))
@@ -128,11 +176,12 @@ def _categories(path: str, records: list) -> tuple[ClassMap, list[Problem]]:
             message = f"category {key!r} has the name {name!r} of another one"
             report("category_duplicate_name", message, WARNING)
         names[key] = name
+        if record.get("frequency") in ("r", "c", "f"):
+            frequencies[key] = record["frequency"]
     if not names:
         raise DataError(
             f"{path}: there are no usable categories: expected at least one with an "
             "id and a name",
             "no_categories",
         )
-    ids = sorted(names, key=lambda k: (isinstance(k, str), k))
-    return ClassMap(tuple(ids), tuple(names[k] for k in ids)), problems
+    return names, frequencies

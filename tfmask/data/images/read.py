@@ -6,8 +6,10 @@
 | gray or RGB with alpha      | alpha is dropped (no blending)                       |
 | palette                     | the palette's colours                                |
 | CMYK JPEG                   | RGB by OpenCV's formula (stored inverted, as Adobe)  |
-| 16 bits a sample            | `value >> 8`                                         |
+| 16 bits per sample          | `value >> 8`; a note where that is nearly black      |
 | float, signed, 32-bit TIFF  | refused: such samples have no fixed range            |
+| TIFF of over 4 channels     | refused by their number                              |
+| TIFF of rare compression    | refused by its name: JPEG 2000, LZMA, Zstandard, ... |
 | several pages or frames     | first page of a TIFF; animated WebP is refused       |
 | anything else               | refused by name: GIF, HEIF, JPEG 2000, ...           |
 
@@ -18,6 +20,7 @@ read and applied here, never by the decoder, and follows the `exif` setting.
 import io
 import os
 import stat
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -29,6 +32,7 @@ from tfmask.errors import ImageError
 # file cannot exhaust the memory.
 MAX_PIXELS = 100_000_000
 _MAX_BYTES = 1 << 30  # of a file; no image of MAX_PIXELS needs more
+_TWELVE_BITS = 1 << 12  # what cameras and scanners of 12 bits stay below
 
 # What OpenCV would print about a bad file is in the ImageError already.
 _logging = getattr(cv2, "utils", None) and getattr(cv2.utils, "logging", None)
@@ -43,6 +47,7 @@ def read_image(
     exif: str = "auto",
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
+    note: Callable[[str], object] | None = None,
 ) -> np.ndarray:
     """Reads an image file.
 
@@ -52,6 +57,8 @@ def read_image(
         only the stored size agrees with `expected_size`.
       expected_size: (height, width) from the annotations, checked after rotation.
       max_pixels: a header that claims more is refused before anything is decoded.
+      note: called with a sentence about an image that comes out nearly black because
+        its 16-bit samples use the lower bits alone.
 
     Returns:
       [height, width, 3] uint8, RGB.
@@ -70,6 +77,12 @@ def read_image(
     except cv2.error:
         image = None
     if image is not None and image.dtype == np.uint16:
+        brightest = int(image.max(initial=0))
+        if note is not None and 0 < brightest < _TWELVE_BITS:
+            note(
+                f"{path}: its 16-bit samples go up to {brightest} of 65535 and are "
+                "nearly black as 8 bits: scale them to the whole range"
+            )
         image = (image >> 8).astype(np.uint8)
     if image is None or image.dtype != np.uint8:
         raise ImageError(

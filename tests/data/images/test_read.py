@@ -4,11 +4,11 @@ import base64
 import os
 import resource
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
+from image_bytes import encode, exif_block, picture, png_chunk, png_header, with_exif
 
 from tfmask.data.images.read import MAX_PIXELS, image_size, read_image
 from tfmask.errors import ImageError
@@ -35,43 +35,6 @@ def save(tmp_path):
         return str(path)
 
     return write
-
-
-def encode(image: np.ndarray, extension: str, options=()) -> bytes:
-    done, data = cv2.imencode(extension, image, list(options))
-    assert done
-    return data.tobytes()
-
-
-def picture(height: int = 24, width: int = 40) -> np.ndarray:
-    """A smooth picture without symmetry, RGB."""
-    y, x = np.mgrid[:height, :width]
-    channels = [x * 255 // width, y * 255 // height, (x + y) * 255 // (height + width)]
-    return np.stack(channels, 2).astype(np.uint8)
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = struct.pack(">I", zlib.crc32(kind + data))
-    return struct.pack(">I", len(data)) + kind + data + checksum
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and has next to no data."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0" * 9))
-    return b"\x89PNG\r\n\x1a\n" + data + png_chunk(b"IEND", b"")
-
-
-def exif_block(orientation: int, order: str = "<") -> bytes:
-    mark = b"II" if order == "<" else b"MM"
-    entry = struct.pack(order + "HHIHH", 274, 3, 1, orientation, 0)
-    head = mark + struct.pack(order + "HI", 42, 8)
-    return head + struct.pack(order + "H", 1) + entry + b"\0" * 4
-
-
-def with_exif(jpeg: bytes, orientation: int, order: str = "<") -> bytes:
-    data = b"Exif\0\0" + exif_block(orientation, order)
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
 
 
 # --- kinds of pixels ------------------------------------------------------------------
@@ -170,14 +133,16 @@ def test_file_truncated_at_ten_points_is_named(extension, save):
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         (b"II+\0" + bytes(20), "BigTIFF"),
         (bytes(range(100)), "no known image header"),
-        (b"\xff\xd8\xff\xe0\0\0", "impossible length"),
-        (b"\xff\xd8\xff\xda\0\x08", "before its size"),
-        (b"\xff\xd8hello", "no marker"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(30), "no IHDR"),
+        (b"\xff\xd8\xff\xe0\0\0", "the JPEG header cannot be read: it is cut off"),
+        (b"\xff\xd8\xff\xda\0\x08", "the JPEG header cannot be read"),
+        (b"\xff\xd8hello", "the JPEG header cannot be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(30), "the PNG header cannot be read"),
         (b"II*\0\xff\xff\xff\x7f", "truncated"),
         (b"II*\0\x08\0\0\0\0\0", "no width"),
-        (b"BM" + bytes(30), "0 x 0"),
-        (b"RIFF\0\0\0\0WEBPnope\0\0\0\0", "unknown first chunk"),
+        (b"BM" + bytes(30), "the BMP header cannot be read"),
+        (b"RIFF\0\0\0\0WEBPnope\0\0\0\0", "the WebP header cannot be read"),
+        (b"P6 4 4 255 " + bytes(48), "is a PPM"),
+        (bytes(128) + b"DICM", "DICOM"),
     ],
 )
 def test_what_is_no_image_is_named(data, words, save):
@@ -310,6 +275,7 @@ def test_orientation_out_of_range_is_none(orientation, save):
     assert read_image(path).shape == (24, 40, 3)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_is_none(save):
     jpeg = encode(picture(), ".jpg")
     for length in range(6, 30, 3):
@@ -317,13 +283,3 @@ def test_damaged_exif_is_none(save):
         segment = b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
         image = read_image(save(jpeg[:2] + segment + jpeg[2:]))
         assert image.shape[:2] in ((24, 40), (40, 24))
-
-
-def test_turned_tiff_is_refused(save):
-    data = encode(picture(), ".tiff", [cv2.IMWRITE_TIFF_COMPRESSION, 1])
-    # The directory is the last thing in the file: turn a tag into the orientation.
-    at = data.rfind(struct.pack("<HHI", 284, 3, 1))  # planar configuration, always 1
-    assert at > 0
-    data = data[:at] + struct.pack("<HHIHH", 274, 3, 1, 6, 0) + data[at + 12 :]
-    with pytest.raises(ImageError, match="TIFF with orientation 6"):
-        read_image(save(data))

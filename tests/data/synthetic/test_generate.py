@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
-from tfmask.data.coco import reader as coco
+from tfmask.config import DataConfig
+from tfmask.data.readers import load_dataset
 from tfmask.data.synthetic.generate import (
     CATEGORY_IDS,
     draw_scene,
@@ -14,7 +15,7 @@ from tfmask.data.synthetic.generate import (
     write_dataset,
 )
 from tfmask.data.synthetic.shapes import CLASSES, coverage, outline
-from tfmask.data.validate import check_annotations
+from tfmask.data.validate import validate_dataset
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def annotations(folder):
 
 
 def test_validator_finds_nothing(folder):
-    assert check_annotations(str(folder)) == []
+    assert validate_dataset(str(folder)).problems == []
 
 
 def test_same_arguments_give_the_same_bytes(folder, tmp_path):
@@ -61,7 +62,7 @@ def test_every_form_of_annotation_is_there(annotations):
 
 
 def test_every_class_crowds_empty_images_small_and_large(folder, annotations):
-    dataset = coco.load_dataset(str(folder), strict=True)
+    dataset = load_dataset(str(folder), options=DataConfig(strict=True))
     assert dataset.class_map.ids == CATEGORY_IDS
     assert {a["category_id"] for a in annotations} == set(CATEGORY_IDS)
     assert any(a["iscrowd"] for a in annotations)
@@ -72,7 +73,7 @@ def test_every_class_crowds_empty_images_small_and_large(folder, annotations):
 
 
 def test_stored_masks_are_the_visible_pixels(folder):
-    dataset = coco.load_dataset(str(folder))
+    dataset = load_dataset(str(folder))
     for index in range(15):
         scene = draw_scene(np.random.default_rng((0, index)), 128)
         record = dataset.images[index]
@@ -141,7 +142,7 @@ def test_a_hole_is_noticed():
 
 def test_colour_says_nothing_about_the_class(folder, annotations):
     """The mean colour over all objects of a class is about the same for every class."""
-    dataset = coco.load_dataset(str(folder))
+    dataset = load_dataset(str(folder))
     sums = {label: [] for label in range(1, len(CLASSES) + 1)}
     for record in dataset.images:
         image = cv2.imread(record.path)

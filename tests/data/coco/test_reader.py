@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from tfmask.data.coco.reader import load_dataset
+from tfmask.config import DataConfig
+from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError
 
 
@@ -52,27 +53,6 @@ def test_compressed_string_is_read(content, write_set):
     np.testing.assert_array_equal(record.mask(1), mask)
 
 
-def test_keep_empty_false_drops_images_without_objects_or_with_crowds_only(
-    content, write_set
-):
-    content["annotations"][2]["iscrowd"] = 1
-    folder = write_set(content)
-    lines = []
-    dataset = load_dataset(folder, keep_empty=False, log=lines.append)
-    assert [r.image_id for r in dataset.images] == [11]
-    assert len(load_dataset(folder, log=lines.append)) == 3
-
-
-def test_set_without_any_object_loads_unless_empty_images_are_unwanted(
-    content, write_set
-):
-    content["annotations"] = []
-    folder = write_set(content)
-    assert len(load_dataset(folder)) == 3
-    with pytest.raises(DataError, match="no image is usable and not empty"):
-        load_dataset(folder, keep_empty=False)
-
-
 def test_missing_iscrowd_means_no_crowd(content, write_set):
     for record in content["annotations"]:
         del record["iscrowd"]
@@ -99,7 +79,7 @@ def test_images_folder_may_be_given_or_be_that_of_the_file(content, write_set):
     folder = write_set(content)
     path = f"{folder}/annotations.json"
     given = load_dataset(path, f"{folder}/images")
-    assert given.annotations_json == path and len(given) == 3
+    assert given.source == path and len(given) == 3
     with open(f"{folder}/images/labels.json", "w") as stream:
         json.dump(content, stream)
     assert len(load_dataset(f"{folder}/images/labels.json")) == 3
@@ -115,7 +95,7 @@ def test_no_usable_image_is_an_error_that_says_why(content, write_set):
 def test_strict_lists_the_first_problems_and_counts_the_rest(content, write_set):
     content["annotations"] += [{"id": 200 + i, "image_id": 5} for i in range(9)]
     with pytest.raises(DataError, match="9 faulty records") as caught:
-        load_dataset(write_set(content), strict=True)
+        load_dataset(write_set(content), options=DataConfig(strict=True))
     assert "annotation 200" in str(caught.value)
     assert "and 4 more" in str(caught.value)
 
@@ -129,7 +109,7 @@ def test_what_was_kept_can_be_written_as_coco_and_read_again(
     assert [a["id"] for a in cleaned["annotations"]] == [1, 2]
     path = tmp_path / "set" / "clean.json"
     path.write_text(json.dumps(cleaned))
-    second = load_dataset(str(path), strict=True)
+    second = load_dataset(str(path), options=DataConfig(strict=True))
     assert not second.problems and second.class_map == first.class_map
     for a, b in zip(first.images, second.images, strict=True):
         assert a.image_id == b.image_id

@@ -1,0 +1,57 @@
+"""Settings of the data and of evaluation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tfmask.config.settings import SOME, PartConfig, setting
+
+DataFormat = Literal["auto", "coco", "lvis", "cityscapes", "tfrecord"]
+MetricName = Literal["auto", "coco", "lvis", "cityscapes"]
+
+
+@dataclass(kw_only=True)
+class DataConfig:
+    """Where the images are and how they are brought to the model's input."""
+
+    # What is read from train and val; auto: what lies there. Or settings of a reader.
+    format: DataFormat | PartConfig = "auto"
+    # Folder with annotations.json and images/, or an annotation JSON.
+    train: str = setting("", path=True)
+    train_images: str = setting("", path=True)  # default: images/ beside the JSON
+    val: str = setting("", path=True)
+    val_images: str = setting("", path=True)
+    strict: bool = False  # true: a bad record is an error; false: left out and counted
+    exif: Literal["auto", "apply", "ignore"] = "auto"
+    keep_empty: bool = True  # train on images without objects
+    keep_crowd: bool = True  # false: crowd regions are dropped, as if not annotated
+    # Training: one of these is drawn for each example.
+    short_side: tuple[int, ...] = setting((800,), at_least=1, items=SOME)
+    max_side: int = setting(1333, at_least=1)
+    eval_short_side: int = setting(800, at_least=1)
+    eval_max_side: int = setting(1333, at_least=1)
+    flip: float = setting(0.5, at_least=0, at_most=1)  # share of mirrored examples
+    # 32 is the stride of the coarsest backbone stage.
+    pad_multiple: int = setting(32, at_least=32, multiple_of=32)
+    group_by_shape: bool = True  # batches hold images of like shape: less padding
+    mask_resolution: int = setting(112, at_least=1)  # R of the box-frame masks
+    workers: int = setting(0, at_least=0)  # parallel image loads; 0: tf.data decides
+    # Lenient: stop when a larger share of the images than this fails.
+    max_bad_fraction: float = setting(0.01, at_least=0, at_most=1)
+
+
+@dataclass(kw_only=True)
+class EvalConfig:
+    """How predictions are judged."""
+
+    # auto: the rules of the data's own format. Or settings of a metric.
+    metric: MetricName | PartConfig = "auto"
+    best: str = "mask/AP"  # the figure whose largest value marks the best weights
+    batch_size: int = setting(1, at_least=1)
+    max_dets: tuple[int, ...] = setting(
+        (1, 10, 100), at_least=1, items=3, ascending=True
+    )
+    boundary: bool = True
+    # Share of the image's diagonal.
+    boundary_dilation: float = setting(0.02, above=0, at_most=1)
+    # AP_crowded: boxes that overlap another one by more than this.
+    crowded_iou: float = setting(0.3, at_least=0, at_most=1)
