@@ -27,7 +27,9 @@ def refined(seed=0, **refine):
 
 
 def values(model):
-    return {path: np.array(weight) for path, weight in named_weights(model).items()}
+    return {
+        path: np.asarray(weight).copy() for path, weight in named_weights(model).items()
+    }
 
 
 def save(path, model):
