@@ -145,7 +145,7 @@ def _check_json(layer, inputs, outputs):
 def _check_files(layer, twin, inputs, outputs, lead):
     """`twin`: the same layer with other weights."""
     arrays = tf.nest.flatten(inputs)
-    model, other = (_functional(part, inputs, outputs, lead) for part in (layer, twin))
+    model, other = (_functional(one, inputs, outputs, lead) for one in (layer, twin))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         model.save(path / "model.keras")
@@ -176,9 +176,9 @@ def _functional(layer, inputs, outputs, lead):
 def _check_policy(cls, options, inputs, outputs, layer, float32_layers):
     low = _built(cls(**options, dtype=f"mixed_{LOW}"), inputs)
     low.set_weights(layer.get_weights())
-    for part in low._flatten_layers():
-        exact = part.name in float32_layers
-        assert part.compute_dtype == ("float32" if exact else LOW), part.name
+    for sublayer in low._flatten_layers():
+        expected = "float32" if sublayer.name in float32_layers else LOW
+        assert sublayer.compute_dtype == expected, sublayer.name
     assert all(weight.dtype == "float32" for weight in low.weights)
     dtype = getattr(cls, "output_dtype", None) or LOW
     for rough, output in zip(

@@ -80,7 +80,11 @@ def test_no_letter_and_no_byte_ends_a_command(encoding, folder, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tfmask", "validate", named],
         capture_output=True,
-        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": os.getcwd()},
+        env=os.environ
+        | {
+            "PYTHONIOENCODING": encoding,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode(encoding)

@@ -176,6 +176,28 @@ def test_group_norm_needs_channels_for_its_groups(path):
         check(f"{path.rpartition('.')[0]}.norm=gn", f"{path}=80")
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            "mask.head=adaptive mask.head.channels=96 mask.head.norm=gn",
+            "multiple of 64",
+        ),
+        ("boxes.head=adaptive boxes.head.norm=gn boxes.head.fc_units=80", "of 32"),
+        (
+            "boxes.head=adaptive boxes.head.norm=gn boxes.head.form=4conv1fc "
+            "boxes.head.channels=80",
+            "of 32",
+        ),
+    ],
+)
+def test_group_norm_of_heads_needs_channels_for_its_groups(settings, expected):
+    words = [f"model.{word}" for word in settings.split()]
+    with pytest.raises(ConfigError, match=f"channels with norm=gn: .*{expected}"):
+        check(*words)
+    check(*[word.replace("=gn", "=none") for word in words])
+
+
 def test_levels_that_heads_read_are_levels_of_the_neck():
     coarse = ["model.neck.levels=c3,c4,c5", "model.anchors.sizes=64,128,256,512"]
     with pytest.raises(ConfigError, match="anchors.sizes.*4 sizes, one for each level"):

@@ -1,72 +1,24 @@
 """The golden cases of IEMask R-CNN's neck, of HRNet, and of deformable convolution."""
 
-import re
-
 import numpy as np
 import tensorflow as tf
 from golden.compare import DEEP, OP, Row, relative
+from golden.heads import load_head
 from golden.operations import nchw
 from golden.recipe import Case
 
 from tfmask.backbones.hrnet import HRNet
-from tfmask.layers.naming import named_weights
+from tfmask.config import HRNetConfig, IEFPNConfig
+from tfmask.configs import lineages
 from tfmask.necks.iefpn import IEFPN
 from tfmask.ops.deform_conv import deform_conv2d
-
-# Pattern of our layer -> their names of its convolution and of its normalisation; the
-# first that matches.
-_IEFPN = (
-    (r"(fpn_lateral2|fpn_output\d)", r"\1", ""),
-    (r"(fpn_lateral\d)", r"\1.1", ""),
-    (r"channel_enhancement(\d)/reduce", r"fpn_lateral\1.0.fc.0", ""),
-    (r"channel_enhancement(\d)/expand", r"fpn_lateral\1.0.fc.2", ""),
-    (r"global_information/conv1", "gimdoule.conv.0", ""),
-    (r"global_information/conv2", "gimdoule.conv.1", ""),
-    (r"global_information/project", "gimdoule.conv1", ""),
-    (r"global_fusion", "conv3", ""),
-    (r"bottom_up_down", "down", ""),
-    (r"bottom_up_output", "conv1", ""),
-    (r"adaptive_fusion/first", "weight1.0", "weight1.1"),
-    (r"adaptive_fusion/second", "weight2.0", "weight2.1"),
-    (r"adaptive_fusion/excitation/reduce", "weight.0.fc.0", ""),
-    (r"adaptive_fusion/excitation/expand", "weight.0.fc.2", ""),
-    (r"adaptive_fusion/scores", "weight.1", ""),
-)
-_BLOCK = r"stage(\d)_(\d)/branch(\d)_(\d)/conv(\d)"
-_BRANCH = r"stage\1.\2.branches.\3.\4."
-_UP = r"stage(\d)_(\d)/fuse(?=0_[123]|1_[23]|2_3)(\d)_(\d)_0"
-_DOWN = r"stage(\d)_(\d)/fuse(\d)_(\d)_(\d)"
-_FUSE = r"stage\1.\2.fuse_layers.\3.\4."
-_HRNET = (
-    (r"stem(\d)", r"conv\1", r"bn\1"),
-    (r"layer1_(\d)/conv(\d)", r"layer1.\1.conv\2", r"layer1.\1.bn\2"),
-    (
-        r"layer1_(\d)/shortcut",
-        r"layer1.\1.downsample.0",
-        r"layer1.\1.downsample.1",
-    ),
-    # Theirs count a transition by the stage before it.
-    ("transition2_0", "transition1.0.0", "transition1.0.1"),
-    ("transition2_1", "transition1.1.0.0", "transition1.1.0.1"),
-    ("transition3_2", "transition2.2.0.0", "transition2.2.0.1"),
-    ("transition4_3", "transition3.3.0.0", "transition3.3.0.1"),
-    (_BLOCK, _BRANCH + r"conv\5", _BRANCH + r"bn\5"),
-    (_UP, _FUSE + "0", _FUSE + "1"),
-    (_DOWN, _FUSE + r"\5.0", _FUSE + r"\5.1"),
-)
-_WEIGHTS = {
-    "kernel": "weight",
-    "gamma": "weight",
-    "beta": "bias",
-    "bias": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 def iemask_fpn(case: Case) -> list[Row]:
     # The release never calls the convolution of Eq. 12, which it has.
-    neck = IEFPN(convolve_before_fusion=False)
+    settings = lineages.detectron2().model
+    settings.neck = IEFPNConfig(convolve_before_fusion=False)
+    neck = IEFPN(**settings.neck.arguments(), name="neck")
     height, width = case.expected["p2"].shape[2:]
     kind = case.name.removeprefix("iemask_fpn_")
     inputs = {}
@@ -75,7 +27,7 @@ def iemask_fpn(case: Case) -> list[Row]:
         value = case.normal(f"iefpn/{kind}/res{i}", shape)
         inputs[f"c{i}"] = value.transpose(0, 2, 3, 1)
     neck.build({name: value.shape for name, value in inputs.items()})
-    _load(neck, case, "iefpn/", _IEFPN, unused=r"conv2\..*")
+    load_head(neck, case, settings, "detectron2", "iefpn/", "backbone.")
     outputs = neck(inputs)
     return [
         relative(name, nchw(outputs[name])[:, ::16], stored, DEEP)
@@ -84,10 +36,12 @@ def iemask_fpn(case: Case) -> list[Row]:
 
 
 def hrnet(case: Case) -> list[Row]:
-    trunk = HRNet()
+    settings = lineages.torchvision().model  # pixels as HRNet's trunks have them
+    settings.backbone = HRNetConfig()
+    trunk = HRNet(**settings.backbone.arguments(), name="backbone")
     image = case.normal("hrnet/image", (1, 3, 128, 160)).transpose(0, 2, 3, 1)
     trunk.build(image.shape)
-    _load(trunk, case, "hrnet/", _HRNET, unused=r".*num_batches_tracked")
+    load_head(trunk, case, settings, "hrnet", "hrnet/", "")
     outputs = trunk(image)
     return [
         relative(
@@ -119,29 +73,3 @@ def deform_conv(case: Case) -> list[Row]:
         relative(name, nchw(value), case.expected[name], OP)
         for name, value in results.items()
     ]
-
-
-def _load(layer, case: Case, prefix: str, names, unused: str) -> None:
-    """Gives a layer the case's parameters, drawn under a prefix."""
-    shapes = {prefix + name: shape for name, shape in case.shapes.items()}
-    arrays = case._replace(shapes=shapes).parameters()
-    arrays = {name.removeprefix(prefix): value for name, value in arrays.items()}
-    for path, weight in named_weights(layer).items():
-        value = arrays.pop(_name_of(path, names))
-        if path.endswith("kernel"):
-            # A linear layer is a 1x1 convolution here.
-            value = value.reshape(*value.shape[:2], *(value.shape[2:] or (1, 1)))
-            value = value.transpose(2, 3, 1, 0)
-        weight.assign(np.ascontiguousarray(value))
-    left = [name for name in arrays if not re.fullmatch(unused, name)]
-    assert not left, f"{case.name}: {left} have no place"
-
-
-def _name_of(path, names):
-    layer, _, weight = path.rpartition("/")
-    for pattern, convolution, norm in names:
-        match = re.fullmatch(pattern, layer.removesuffix("/norm"))
-        if match:
-            name = norm if layer.endswith("/norm") else convolution
-            return f"{match.expand(name)}.{_WEIGHTS[weight]}"
-    raise AssertionError(f"{path}: no name")

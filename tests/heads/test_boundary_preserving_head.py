@@ -192,11 +192,11 @@ def gradients_of(head, output):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(head(features)[output]))
     named = named_weights(head)
-    found = tape.gradient(loss, [*named.values(), *features.values()])
+    gradients = tape.gradient(loss, [*named.values(), *features.values()])
     names = [*(path.split("/")[0] for path in named), *features]
     return {
         name
-        for name, gradient in zip(names, found)
+        for name, gradient in zip(names, gradients)
         if gradient is not None and np.any(tf.convert_to_tensor(gradient))
     }
 
@@ -314,9 +314,9 @@ def test_mask_branch_of_the_boundary_head_equals_the_plain_head_without_fusion()
     plain = FCNMaskHead(3, 4, conv_layers=5, channels=8)
     features = {k: tf.constant(v) for k, v in inputs(2).items()}
     plain.build({"mask": features["mask"].shape})
-    ours, theirs = named_weights(head), named_weights(plain)
-    for path, weight in theirs.items():
-        weight.assign(ours[path.replace("mask_fcn5", "mask_final_fusion")])
+    weights = named_weights(head)
+    for path, weight in named_weights(plain).items():
+        weight.assign(weights[path.replace("mask_fcn5", "mask_final_fusion")])
     np.testing.assert_allclose(
         head(features)["mask"], plain({"mask": features["mask"]})["mask"], atol=1e-6
     )

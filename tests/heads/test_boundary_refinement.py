@@ -61,14 +61,14 @@ def test_second_steps_are_3x3_and_the_first_as_asked():
 @pytest.mark.parametrize("lead", [(4,), (2, 2)])
 def test_output_has_the_shape_of_the_logits(kind, weights, source, lead):
     layer = built(kind=kind, source=source, modules=2)
-    parts = (*layer.norms, *layer.slopes, *layer.convs, layer.projection)
+    sublayers = (*layer.norms, *layer.slopes, *layer.convs, layer.projection)
     run_layer_checks(
         BoundaryRefinement,
         {"num_classes": 3, "kind": kind, "source": source, "modules": 2},
         [normal(*lead, 8, 8, 3), normal(*lead, 8, 8, 5)],
         weights,
         [(*lead, 8, 8, 3)],
-        float32_layers=[part.name for part in parts],
+        float32_layers=[sublayer.name for sublayer in sublayers],
     )
 
 

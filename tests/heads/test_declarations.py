@@ -59,14 +59,14 @@ def test_class_layers_are_those_whose_shapes_follow_the_number_of_classes(cls, o
 
 
 def test_other_parts_have_no_class_layers():
-    for part in (
+    for layer in (
         RPNHead(),
         ContextualFusion((4,)),
         DeconvolutionalPyramid(4),
         MaskInformationFlow(4),
         SobelBoundaryHead(),
     ):
-        assert tuple(part.class_layers) == ()
+        assert tuple(layer.class_layers) == ()
 
 
 def test_parts_that_inference_does_without():

@@ -84,14 +84,14 @@ def test_rpn_outputs_of_chosen_anchors_are_those_of_the_call():
     layer, levels = rpn_head_and_levels()
     every = np.stack([RNG.permutation(3 * CELLS) for _ in range(2)]).astype(np.int32)
     for index in (every, every[:, :1]):
-        wanted = rpn_outputs_by_call(layer, levels, index)
-        for one, other in zip(layer.at(levels, index), wanted, strict=True):
+        by_call = rpn_outputs_by_call(layer, levels, index)
+        for one, other in zip(layer.at(levels, index), by_call, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_rpn_gradients_of_chosen_anchors_are_those_of_the_call():
     layer, levels = rpn_head_and_levels()
-    # Neighbours share cells, and anchors a cell: their gradients add up.
+    # Neighbours share cells, and anchors share a cell: their gradients add up.
     index = RNG.integers(0, 3 * CELLS, size=(2, 40), dtype=np.int32)
     weights = normal(2, 40), normal(2, 40, 4)
     gradients = []

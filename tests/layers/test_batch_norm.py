@@ -29,10 +29,10 @@ def run(layer, training):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_values_and_gradients_are_those_of_keras(training):
-    mine, mine_gradients = run(make(BatchNorm), training)
-    theirs, gradients = run(make(keras.layers.BatchNormalization), training)
-    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
-    for a, b in zip(mine_gradients, gradients):
+    fused, fused_gradients = run(make(BatchNorm), training)
+    composed, gradients = run(make(keras.layers.BatchNormalization), training)
+    np.testing.assert_allclose(fused, composed, rtol=1e-4, atol=1e-5)
+    for a, b in zip(fused_gradients, gradients):
         scale = np.abs(b).max()
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * scale)
 

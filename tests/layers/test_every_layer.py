@@ -8,6 +8,7 @@ import pkgutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from layer_checks import run_layer_checks
 
 import tfmask.backbones
@@ -291,3 +292,24 @@ def test_layer_checks(cls):
         float32_layers=case.float32_layers,
         lead=case.lead,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.__version__.startswith("2."), reason="Keras 2 compiles by XLA only when told"
+)
+@pytest.mark.parametrize("cls", CASES)
+def test_a_layer_that_says_nothing_of_xla_can_be_compiled_by_it(cls):
+    case = CASES[cls]
+    layer = cls(**case.options)
+    inputs = tf.nest.map_structure(tf.constant, case.inputs())
+    outputs = layer(inputs)
+    compiled = tf.function(layer, jit_compile=True)
+    if not getattr(layer, "supports_jit", True):
+        with pytest.raises(
+            (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError)
+        ):
+            compiled(inputs)
+        return
+    for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(compiled(inputs))):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)

@@ -147,7 +147,7 @@ def test_a_mask_head_is_trunk_predictor_and_size(tmp_path):
         def trunk(self, inputs):
             return inputs
 
-    x = {"mask": keras.Input((None, 4, 4, 2))}
+    x = {"mask": keras.Input((None, 4, 4, 2), name="mask")}
     head = Pointwise(3)
     model = keras.Model(x, head(x))
     array = np.ones((2, 5, 4, 4, 2), np.float32)

@@ -84,10 +84,12 @@ def test_levels_and_assignments_that_cannot_be_are_refused(levels, assign, messa
         RoIPooling().pool(features, spec, tf.zeros([1, 4]), tf.constant([0]))
 
 
-def test_names_without_a_level_are_refused():
+def test_settings_that_cannot_be_are_refused():
     for levels in ((), ("fine",)):
         with pytest.raises(ValueError, match="levels="):
             RoIPooling(levels)
+    with pytest.raises(ValueError, match="canonical_size=0.0: expected above 0"):
+        RoIPooling(canonical_size=0.0)
 
 
 def test_a_functional_model_with_a_head_survives_saving(tmp_path):

@@ -32,11 +32,11 @@ def bilinear(feature, y, x):
     )
 
 
-def reference(features, boxes, images, size, stride, sampling, aligned):
+def reference(features, boxes, batch_indices, size, stride, sampling, aligned):
     """RoIAlign written from Mask R-CNN sec. 3, sample by sample."""
     out = np.zeros((len(boxes), size, size, features.shape[-1]))
     shift = 0.5 if aligned else 0.0
-    for n, (box, image) in enumerate(zip(boxes, images)):
+    for n, (box, image) in enumerate(zip(boxes, batch_indices)):
         x1, y1, x2, y2 = box / stride - shift
         width, height = x2 - x1, y2 - y1
         if not aligned:
@@ -55,11 +55,11 @@ def reference(features, boxes, images, size, stride, sampling, aligned):
 
 def test_hand_table():
     # A box from (1, 1) to (3, 3) on 0..24: bin middles lie a quarter pixel off.
-    boxes, images = tf.constant([[1.0, 1, 3, 3]]), tf.constant([0])
-    old = roi_align(ARANGE, boxes, images, 4, 1.0, 0, aligned=False)[0, ..., 0]
+    boxes, batch_indices = tf.constant([[1.0, 1, 3, 3]]), tf.constant([0])
+    old = roi_align(ARANGE, boxes, batch_indices, 4, 1.0, 0, aligned=False)[0, ..., 0]
     row = np.array([7.5, 8, 8.5, 9])
     np.testing.assert_allclose(old, row + np.array([[0], [2.5], [5], [7.5]]), atol=1e-4)
-    new = roi_align(ARANGE, boxes, images, 4, 1.0, 0, aligned=True)[0, ..., 0]
+    new = roi_align(ARANGE, boxes, batch_indices, 4, 1.0, 0, aligned=True)[0, ..., 0]
     row = np.array([4.5, 5, 5.5, 6])
     np.testing.assert_allclose(new, row + np.array([[0], [2.5], [5], [7.5]]), atol=1e-4)
 
@@ -82,17 +82,17 @@ def test_equals_the_sample_by_sample_reference(aligned, sampling):
         ],
         np.float32,
     )
-    images = np.arange(len(boxes)) % 2
+    batch_indices = np.arange(len(boxes)) % 2
     got = roi_align(
         tf.constant(features),
         tf.constant(boxes),
-        tf.constant(images, tf.int32),
+        tf.constant(batch_indices, tf.int32),
         3,
         4.0,
         sampling,
         aligned,
     )
-    expected = reference(features, boxes, images, 3, 4.0, sampling, aligned)
+    expected = reference(features, boxes, batch_indices, 3, 4.0, sampling, aligned)
     np.testing.assert_allclose(got, expected, atol=2e-4)
 
 
@@ -126,13 +126,15 @@ def test_no_boxes_give_an_empty_result(sampling):
 
 @pytest.mark.parametrize("sampling", [0, 2])
 def test_gradient_equals_finite_differences(sampling):
-    boxes, images = tf.constant([[0.7, 1.2, 4.4, 3.9]]), tf.constant([0])
+    boxes, batch_indices = tf.constant([[0.7, 1.2, 4.4, 3.9]]), tf.constant([0])
     weights = tf.constant(
         np.random.default_rng(1).normal(size=(1, 2, 2, 1)), tf.float32
     )
 
     def value(x):
-        return tf.reduce_sum(roi_align(x, boxes, images, 2, 1.0, sampling) * weights)
+        return tf.reduce_sum(
+            roi_align(x, boxes, batch_indices, 2, 1.0, sampling) * weights
+        )
 
     with tf.GradientTape() as tape:
         tape.watch(ARANGE)

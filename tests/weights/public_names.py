@@ -271,6 +271,22 @@ def narrow(shapes: dict) -> dict:
     }
 
 
+def narrow_hrnet(shapes: dict) -> dict:
+    """HRNet's names with a quarter of the channels of its branches.
+
+    The stem and the bottlenecks have as many channels in every width of the network.
+    """
+    narrowed = {}
+    for name, shape in shapes.items():
+        if name.startswith(("stage", "transition")):
+            first, *rest = (n // 4 if n > 7 else n for n in shape) if shape else (None,)
+            if name.startswith("transition1.") and len(shape) == 4:
+                rest[0] = shape[1]  # what the bottlenecks give
+            shape = (first, *rest) if shape else ()
+        narrowed[name] = tuple(shape)
+    return narrowed
+
+
 def fill(shapes: dict, seed=0) -> dict:
     """Random arrays; variances are positive. Cheap: one draw, cut at many places."""
     rng = np.random.RandomState(seed)

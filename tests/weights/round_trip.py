@@ -19,10 +19,16 @@ def narrow_settings(preset, num_classes=80) -> ModelConfig:
     return settings
 
 
+_shapes: dict[str, dict] = {}  # of models that were built once
+
+
 def shapes_of(settings: ModelConfig) -> dict[str, tuple]:
     """Path -> shape of the weights of the model of these settings."""
-    weights = model_weights(build_model(settings))
-    return {path: tuple(weight.shape) for path, weight in weights.items()}
+    key = repr(settings)
+    if key not in _shapes:
+        weights = model_weights(build_model(settings))
+        _shapes[key] = {path: tuple(weight.shape) for path, weight in weights.items()}
+    return _shapes[key]
 
 
 def plan(format_name, arrays, settings, **options) -> importer.Plan:

@@ -250,12 +250,12 @@ def test_imported_trunk_computes_what_keras_applications_computes(monkeypatch):
     settings = lineages.detectron2().model
     settings.num_classes = 1
     settings.backbone.weights = "keras_applications:resnet50"
+    # keras.applications' "caffe" input: blue first, these means, no scale.
+    settings.pixel_mean = (123.68, 116.779, 103.939)
     model = build_model(settings)
     convert.load_initial(model, settings, lambda line: None)
     image = rng.uniform(0, 255, (1, 64, 96, 3)).astype(np.float32)
-    # keras.applications' "caffe" input: blue first, these means, no scale.
-    settings.pixel_mean = (123.68, 116.779, 103.939)
-    features = model.backbone(model.normalise(image, np.int32([[64, 96]])))
+    features = model.backbone(model.normalization([image, np.int32([[64, 96]])]))
     layers = ("conv2_block3_out", "conv3_block4_out", "conv5_block3_out")
     wanted = keras.Model(
         original.inputs[0], [original.get_layer(name).output for name in layers]

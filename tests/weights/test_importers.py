@@ -215,8 +215,8 @@ def test_settings_that_the_original_did_not_have_are_noted(built_shapes, tmp_pat
 @pytest.mark.parametrize("name", importer.FORMATS)
 def test_presets_have_the_settings_of_the_originals(name):
     options = {"zoo": True} if name == "tensorpack" else {}
-    for path, value in importer.FORMATS[name].original.items():
-        preset = getattr(lineages, name)(**options).model
+    preset = getattr(lineages, name, lineages.detectron2)(**options).model
+    for path, value in importer.FORMATS[name].dialects(preset)[0].original.items():
         assert setting(preset, path, value) == value, path
 
 

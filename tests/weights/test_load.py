@@ -191,3 +191,14 @@ def test_missing_weights_are_one_clear_error(tmp_path, name):
 def test_an_empty_folder_is_one_clear_error(tmp_path):
     with pytest.raises(CheckpointError, match="output folder of a run"):
         read_weights(tmp_path)
+
+
+def test_weights_of_another_project_are_to_be_converted_first(tmp_path):
+    with pytest.raises(CheckpointError, match="tfmask convert"):
+        read_weights("detectron2:model_final.pkl")
+    folder = tmp_path / "run_14:30"
+    folder.mkdir()
+    weight_files.write(folder / "best.tfmask.h5", tiny_model(seed=1), CLASSES, None)
+    other = tiny_model(seed=2)
+    load_weights(other, folder, class_map=CLASSES)
+    assert_equal(other, tiny_model(seed=1))

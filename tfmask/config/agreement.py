@@ -1,8 +1,10 @@
 """Settings that must agree with each other."""
 
 from tfmask.config.backbones import ResNetConfig
+from tfmask.config.boxes import AdaptiveBoxHeadConfig
 from tfmask.config.masks import (
     MASK_IOU_POOL,
+    AdaptiveMaskHeadConfig,
     BoundaryPreservingHeadConfig,
     EncoderDecoderHeadConfig,
     MaskConfig,
@@ -52,11 +54,13 @@ def _check_backbone(backbone) -> None:
         )
 
 
-def _check_groups(path: str, part, channels: int | None) -> None:
-    if getattr(part, "norm", "") == "gn" and channels and channels % _GROUPS:
+def _check_groups(path: str, part, channels: int | None, halved=False) -> None:
+    """Group normalisation divides channels, or half of them, into groups."""
+    multiple = 2 * _GROUPS if halved else _GROUPS
+    if getattr(part, "norm", "") == "gn" and channels and channels % multiple:
         raise ConfigError(
             f"{path}: {channels} channels with norm=gn: expected a multiple of "
-            f"{_GROUPS}, the number of groups"
+            f"{multiple}, for {_GROUPS} groups"
         )
 
 
@@ -115,15 +119,17 @@ def _check_proposals(model: ModelConfig) -> None:
             "model.rpn.match=inside with inside_only=False: expected inside_only=True, "
             "since anchors outside the image are matched with nothing then"
         )
+    head = model.boxes.head
+    if isinstance(head, AdaptiveBoxHeadConfig):
+        width = head.fc_units if head.form == "2fc" else head.channels
+        _check_groups("model.boxes.head", head, width)
     lowest = min(stage.fg_iou for stage in model.boxes.stages)
     if roi.bg_iou_low >= lowest:
         raise ConfigError(
             f"model.roi.bg_iou_low={roi.bg_iou_low}: expected less than "
             f"model.boxes.stages fg_iou={lowest}, or no box is background"
         )
-    if len(model.boxes.stages) > 1 and not getattr(
-        model.boxes.head, "class_agnostic", True
-    ):
+    if len(model.boxes.stages) > 1 and not getattr(head, "class_agnostic", True):
         raise ConfigError(
             f"model.boxes.stages={len(model.boxes.stages)} with "
             "boxes.head.class_agnostic=False: expected class_agnostic=True, since a "
@@ -134,6 +140,8 @@ def _check_proposals(model: ModelConfig) -> None:
 def _check_mask_branch(mask: MaskConfig, channels: int | None) -> None:
     """Settings of the mask branch; `channels` are the neck's, where they are known."""
     head = mask.head
+    if isinstance(head, AdaptiveMaskHeadConfig):
+        _check_groups("model.mask.head", head, head.channels, head.fc_fusion)
     if isinstance(head, EncoderDecoderHeadConfig):
         if head.form == "paper" and channels and head.channels != channels:
             raise ConfigError(

@@ -202,8 +202,6 @@ class RefineConfig:
     regression_weights: tuple[float, float, float, float] = setting(
         (10.0, 10.0, 5.0, 5.0), above=0
     )
-    # Training: whose mask weighs the pooling, the label's or the predicted class's.
-    labels: Literal["target", "predicted"] = "target"
     rematch: bool = True  # training: refined boxes are matched anew, at the same IoU
     detach_mask: bool = False  # no gradient through the mask that weights the pooling
     # zero: the refined feature is the plain one at first.

@@ -31,7 +31,7 @@ def epoch_order(
       epoch: its number, from 0.
       seed: of the run.
       aspects: [n] float, width / height of the images.
-      batch_size: images a step; batches start at multiples of it in the stream.
+      batch_size: images per step; batches start at multiples of it in the stream.
       group: see above.
 
     Returns:

@@ -57,7 +57,7 @@ def training_dataset(
     Args:
       dataset: the images.
       data_config: sizes, augmentation, strictness, parallel loads.
-      batch_size: images a step over all replicas and workers.
+      batch_size: images per step over all replicas and workers.
       seed: of order and augmentation.
       start_index: position in the stream of the first example, a multiple of
         `batch_size`: step * batch_size to go on after that many steps.
@@ -152,8 +152,8 @@ def data_error(error: BaseException) -> DataError | None:
     of its operations; the first line is what the user needs.
     """
     pattern = r"(?:DataError|ImageError): (.*?)(?:\n\s*Traceback|\n\n|\Z)"
-    found = re.search(pattern, str(error), re.DOTALL)
-    return DataError(found.group(1).strip()) if found else None
+    match = re.search(pattern, str(error), re.DOTALL)
+    return DataError(match.group(1).strip()) if match else None
 
 
 def _call(function, argument, batched: bool) -> dict[str, tf.Tensor]:

@@ -33,7 +33,7 @@ class Metrics(dict):
     Attributes:
       per_class: a dict for every class with `id`, `name`, `instances` and the class's
         figures under the same names.
-      max_dets: the numbers of detections an image that AR was taken at; AP and the
+      max_dets: the numbers of detections per image that AR was taken at; AP and the
         figures by size are taken at the largest.
       notes: sentences on what the reader of the figures should know.
     """
@@ -98,7 +98,7 @@ def evaluate(
       ground_truth: a `data.dataset.Dataset`, the path of an annotation JSON, or its
         content.
       results: COCO results, see `tfmask.evaluation.results`; may be empty.
-      max_dets: ascending numbers of detections an image.
+      max_dets: ascending numbers of detections per image.
       boundary: also compute boundary AP (Boundary IoU, CVPR 2021).
       boundary_dilation: width of the boundary as a share of the image diagonal.
       crowded_iou: see above.
@@ -117,20 +117,20 @@ def evaluate(
     kinds = _kinds(kinds, results, truth)
     figures, tables = {}, {}
     if "box" in kinds:
-        found = _load_results(truth, results, "box")
-        run = InstanceEval(truth.coco, found, "box", max_dets=max_dets).run()
+        detections = _load_results(truth, results, "box")
+        run = InstanceEval(truth.coco, detections, "box", max_dets=max_dets).run()
         figures |= summarize(run, "box")
         tables["box"] = run
     if "mask" in kinds:
-        found = _load_results(truth, results, "mask")
-        run = InstanceEval(truth.coco, found, "mask", max_dets=max_dets).run()
+        detections = _load_results(truth, results, "mask")
+        run = InstanceEval(truth.coco, detections, "mask", max_dets=max_dets).run()
         figures |= summarize(run, "mask")
         tables["mask"] = run
-        figures |= _crowded_figures(truth, found, run, crowded_iou)
+        figures |= _crowded_figures(truth, detections, run, crowded_iou)
         if boundary:
             tables["boundary"] = InstanceEval(
                 truth.coco,
-                found,
+                detections,
                 "boundary",
                 max_dets=max_dets,
                 dilation_ratio=boundary_dilation,
@@ -246,8 +246,12 @@ def summarize(run: InstanceEval, prefix: str) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in figures.items()}
 
 
-def _crowded_figures(truth: GroundTruth, found, masks: InstanceEval, min_iou: float):
-    run = InstanceEval(truth.coco, found, "mask", max_dets=masks.params.maxDets[-1:])
+def _crowded_figures(
+    truth: GroundTruth, detections, masks: InstanceEval, min_iou: float
+):
+    run = InstanceEval(
+        truth.coco, detections, "mask", max_dets=masks.params.maxDets[-1:]
+    )
     run.params.areaRng, run.params.areaRngLbl = run.params.areaRng[:1], ["all"]
     counted = crowded_ids(truth.coco.dataset["annotations"], min_iou)
     run.run(counted=counted, mask_ious=masks.ious)

@@ -26,18 +26,18 @@ def list_images(
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            found = _in_folder(path, out_dir)
-            if not found:
+            paths = _in_folder(path, out_dir)
+            if not paths:
                 known = ", ".join(_SUFFIXES)
                 faults.append(
                     f"{path}: no image files in this folder and those below ({known})"
                 )
         elif path.exists():
-            found = [path]
+            paths = [path]
         else:
-            found = []
+            paths = []
             faults.append(f"{path}: no such file or folder")
-        for file in found:
+        for file in paths:
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 files.append(file)
@@ -46,7 +46,7 @@ def list_images(
 
 def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
     left_out = out_dir and out_dir.resolve()
-    found = []
+    paths = []
     for parent, folders, names in os.walk(folder):
         # Names that begin with a point are no pictures: macOS writes ._x.jpg to each.
         folders[:] = [
@@ -56,8 +56,8 @@ def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
         ]
         for name in names:
             if not name.startswith(".") and name.lower().endswith(_SUFFIXES):
-                found.append(Path(parent, name))
-    return sorted(found)
+                paths.append(Path(parent, name))
+    return sorted(paths)
 
 
 def overlay_paths(files: list[Path], out_dir: Path) -> list[Path]:

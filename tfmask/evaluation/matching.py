@@ -53,7 +53,7 @@ class InstanceEval(COCOeval):
     Args:
       gt, dt: pycocotools.COCO of ground truth and of results.
       kind: "box", "mask" or "boundary".
-      max_dets: ascending numbers of detections an image.
+      max_dets: ascending numbers of detections per image.
       dilation_ratio: for "boundary".
     """
 

@@ -130,15 +130,15 @@ class Predictor:
         predictions = [None] * len(images)
         for shape, members in groups.items():
             for start in range(0, len(members), batch_size):
-                part = members[start : start + batch_size]
-                sizes = np.array([resized[i].shape[:2] for i in part], np.int32)
-                batch = np.zeros((len(part), *shape, 3), np.uint8)
-                for row, i in enumerate(part):
+                chosen = members[start : start + batch_size]
+                sizes = np.array([resized[i].shape[:2] for i in chosen], np.int32)
+                batch = np.zeros((len(chosen), *shape, 3), np.uint8)
+                for row, i in enumerate(chosen):
                     batch[row, : sizes[row, 0], : sizes[row, 1]] = resized[i]
-                original = np.array([images[i].shape[:2] for i in part], np.int32)
-                names = [f"images[{i}]" for i in part]
+                original = np.array([images[i].shape[:2] for i in chosen], np.int32)
+                names = [f"images[{i}]" for i in chosen]
                 for i, prediction in zip(
-                    part, self._run(batch, sizes, original, names)
+                    chosen, self._run(batch, sizes, original, names)
                 ):
                     predictions[i] = prediction
         return predictions

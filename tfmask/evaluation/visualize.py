@@ -185,10 +185,10 @@ def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.
     Returns the mask as drawn, [H, W] bool of the canvas.
     """
     drawn = np.zeros(canvas.shape[:2], bool)
-    found = _enlarged_crop(mask, factor)
-    if found is None:
+    placed = _enlarged_crop(mask, factor)
+    if placed is None:
         return drawn
-    crop, top, left = found
+    crop, top, left = placed
     region = (slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1]))
     view, inside = canvas[region], crop > 0
     view[inside] = view[inside] * (1 - _FILL) + np.array(colour) * _FILL
@@ -203,9 +203,9 @@ def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.
 
 def _draw_band(canvas: np.ndarray, band: np.ndarray, colour, factor: int) -> None:
     """Fills a boundary, opaque, in place."""
-    found = _enlarged_crop(band, factor)
-    if found is not None:
-        crop, top, left = found
+    placed = _enlarged_crop(band, factor)
+    if placed is not None:
+        crop, top, left = placed
         view = canvas[top : top + crop.shape[0], left : left + crop.shape[1]]
         view[crop > 0] = colour
 

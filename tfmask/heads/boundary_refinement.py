@@ -95,17 +95,14 @@ class BoundaryRefinement(Part):
             "projection",
             kernel_initializer="zeros",
         )
-
-    @property
-    def class_layers(self):
-        """What has a channel for each class, of its input or of its output."""
-        layers = [self.projection]
-        if self.kind == "original":
-            layers += self.convs
-        elif self.source == "logits":
-            layers += [*self.norms[::2], *self.convs[::2]]
-            layers += self.slopes[::2] if self.prelu == "channel" else []
-        return tuple(layer.name for layer in layers)
+        # What has a channel for each class, of its input or of its output.
+        of_classes = [self.projection]
+        if kind == "original":
+            of_classes += self.convs
+        elif source == "logits":
+            of_classes += [*self.norms[::2], *self.convs[::2]]
+            of_classes += self.slopes[::2] if prelu == "channel" else []
+        self.class_layers = tuple(layer.name for layer in of_classes)
 
     def build(self, input_shape):
         logits, features = (tuple(shape) for shape in input_shape)

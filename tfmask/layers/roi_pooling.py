@@ -31,7 +31,8 @@ class RoIPooling(Rule):
         chosen by the whole box, and pooling reads x2 - 1 and y2 - 1.
 
     Raises:
-      ValueError: no levels, or a name that is not a letter and a number.
+      ValueError: no levels, a name that is not a letter and a number, or a size that
+        no box has.
     """
 
     levels: tuple[str, ...] = ("p2", "p3", "p4", "p5")
@@ -43,6 +44,8 @@ class RoIPooling(Rule):
     def __post_init__(self):
         object.__setattr__(self, "levels", tuple(self.levels))
         level_numbers(self.levels)
+        if not self.canonical_size > 0:
+            raise ValueError(f"canonical_size={self.canonical_size}: expected above 0")
 
     def pool(self, features, spec: RoISpec, boxes, batch_indices, masks=None):
         """Pools packed boxes as a head's spec has it.

@@ -48,9 +48,9 @@ def roi_align(
       boxes: `[M, 4]` float32, pixels of the image. No gradient. A box that is not
         finite is read as an empty box at the origin.
       batch_indices: `[M]` int32, the image of each box.
-      size: bins a side, S.
-      stride: pixels a cell of the feature map.
-      sampling_ratio: samples a bin and axis; 0: ceil(side of the box in cells / S),
+      size: bins per side, S.
+      stride: pixels per cell of the feature map.
+      sampling_ratio: samples per bin and axis; 0: ceil(side of the box in cells / S),
         for each box and axis.
       aligned: true: box coordinates are shifted by half a cell (Detectron2); false:
         they are not, and a box is at least one cell wide (maskrcnn-benchmark,

@@ -70,11 +70,11 @@ class Evaluator:
             lambda done, total: heartbeat(),
             self.log,
         )
-        found = self._metric.compute(judged, results, settings)
+        judgement = self._metric.compute(judged, results, settings)
         heartbeat()
         pictures = self._pictures(judged) if self.config.train.tensorboard else []
-        figures = {name: float(value) for name, value in found.items()}
-        table = self._metric.format(found)
+        figures = {name: float(value) for name, value in judgement.items()}
+        table = self._metric.format(judgement)
         if self._losses:
             losses = self._losses(model, heartbeat)
             figures |= losses

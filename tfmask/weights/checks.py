@@ -6,6 +6,7 @@ import numpy as np
 
 from tfmask.errors import WeightsError
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.parts import part_of
 from tfmask.weights.rules import setting
 
 
@@ -51,9 +52,9 @@ def check_classes(rules, arrays, settings, where) -> bool:
         if arrays[name].ndim > 1
     }
     if len(set(counts.values())) > 1:
-        found = ", ".join(f"{name} {count}" for name, count in counts.items())
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise WeightsError(
-            f"{where}: its layers disagree about the number of classes: {found}; "
+            f"{where}: its layers disagree about the number of classes: {listed}; "
             "expected one format and one class count throughout"
         )
     return all(count == settings.num_classes for count in counts.values())
@@ -61,8 +62,8 @@ def check_classes(rules, arrays, settings, where) -> bool:
 
 def check_complete(values, absent, where, settings):
     """A part comes whole or not at all."""
-    parts = {path.split("/")[0] for path in values}
-    lost = [path for path in absent if path.split("/")[0] in parts]
+    parts = {part_of(path) for path in values}
+    lost = [path for path in absent if part_of(path) in parts]
     if not values or lost:
         example = (lost or absent or ["every weight"])[0]
         raise WeightsError(
@@ -74,14 +75,14 @@ def check_complete(values, absent, where, settings):
 
 def check_leftovers(dialect, skipped, shapes, values, where):
     """An array that would fit a layer the model lacks belongs to another model."""
-    parts = {path.split("/")[0] for path in values}
+    parts = {part_of(path) for path in values}
     foreign = {}
     for name in skipped:
         if dialect.ignores(name):
             continue
         for rule in dialect.rules:
             path = rule.path_of(name)
-            if path and path not in shapes and path.split("/")[0] in parts:
+            if path and path not in shapes and part_of(path) in parts:
                 foreign[name] = path
                 break
     if foreign:

@@ -15,6 +15,7 @@ from tfmask.weights import checks
 from tfmask.weights.classes import published_map, same_classes
 from tfmask.weights.dialects import (
     detectron2,
+    hrnet,
     keras_applications,
     maskrcnn_benchmark,
     matterport,
@@ -22,6 +23,7 @@ from tfmask.weights.dialects import (
     torchvision,
 )
 from tfmask.weights.layouts import ClassAxis
+from tfmask.weights.parts import part_of
 from tfmask.weights.readers.torch_file import Source
 from tfmask.weights.report import Report
 from tfmask.weights.rules import Dialect, Format, Rule
@@ -33,6 +35,7 @@ FORMATS: dict[str, Format] = {
     "tensorpack": tensorpack.FORMAT,
     "maskrcnn_benchmark": maskrcnn_benchmark.FORMAT,
     "matterport": matterport.FORMAT,
+    "hrnet": hrnet.FORMAT,
 }
 _CLASS_LOGITS = "box_head/class_logits/kernel"
 
@@ -206,11 +209,12 @@ def plan_import(
         source,
         dialect,
         settings,
-        FORMATS[format_name].original if has_heads or reset else {},
+        dialect.original if has_heads or reset else {},
         constants,
         skipped,
     )
-    notes += FORMATS[format_name].caveats
+    loaded = {part_of(path) for path in values}
+    notes += [text for part, text in dialect.caveats.items() if part in loaded]
     report = Report(
         source=where,
         layout=dialect.name,

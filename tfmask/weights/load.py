@@ -5,7 +5,7 @@ from pathlib import Path
 from tfmask.errors import CheckpointError, ClassMapError
 from tfmask.structures import ClassMap
 from tfmask.weights import files as weight_files
-from tfmask.weights import keras_files
+from tfmask.weights import importer, keras_files
 from tfmask.weights.classes import describe, same_classes
 from tfmask.weights.parts import (
     class_weights,
@@ -62,7 +62,13 @@ def read_class_map(path) -> ClassMap | None:
 
 def _located(path) -> Path:
     """The file, or the prefix of the checkpoint, that a path names."""
-    path = Path(path).expanduser()
+    format_name, name = importer.split_spec(str(path))
+    if format_name:
+        raise CheckpointError(
+            f"{path}: weights of another project; expected those of tfmask or Keras: "
+            "bring them into a file of tfmask with `tfmask convert`"
+        )
+    path = Path(name)
     if path.is_dir():
         best = weight_files.best_file(path)
         if best:

@@ -22,7 +22,7 @@ from tfmask.weights.readers.torch_file import Source
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER, _WORD = r"\d+", "[^/]+?"
 _CASCADE = 3  # box stages of the public cascades
-_NUMBERS = ("stage", "block", "level", "index")
+_NUMBERS = ("stage", "block", "level", "index", "module", "branch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Rule:
 
     Args:
       ours: pattern of our path, `{name}` for a varying stretch without a slash; stage,
-        block, level and index stand for numbers.
+        block, level, index, module and branch stand for numbers.
       theirs: pattern of the name, with the same placeholders; empty for a weight that
         the other program does not store.
       layout: see layouts.py.
@@ -125,6 +125,10 @@ class Dialect(NamedTuple):
     ignored: str = r"(?!)"
     trunk: Trunk | None = None  # None: as the configuration says
     box_stages: int = 0  # of the box heads that it names; 0: any number
+    # Settings in which the original differs from other projects, by dotted path.
+    original: dict[str, Any] = {}
+    # Part of our model -> in what it is not the original, whatever the settings.
+    caveats: dict[str, str] = {}
 
     def ignores(self, name: str) -> bool:
         """Whether a name has no meaning for us."""
@@ -136,12 +140,9 @@ class Format(NamedTuple):
 
     read: Callable[[str], Source]  # the arrays of a file, as they lie there
     dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
-    # Settings in which the originals differ from other projects, by dotted path.
-    original: dict[str, Any] = {}
     # From the arrays of a file to those that the rules are about, and back.
     prepare: Callable[[dict], dict] = dict
     restore: Callable[[dict], dict] = dict
-    caveats: tuple[str, ...] = ()  # in what a model of ours is not the original
 
 
 # What PyTorch calls the four vectors of a normalisation.

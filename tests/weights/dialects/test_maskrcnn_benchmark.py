@@ -1,10 +1,12 @@
 """Detectors of maskrcnn-benchmark's forks, on their real names and shapes."""
 
 import numpy as np
+import pytest
 from weights import public_names
 from weights.public_files import manifest_shapes
 from weights.round_trip import assert_whole, narrow_settings, plan
 
+from tfmask.config import HRFPNConfig, HRNetConfig
 from tfmask.configs import lineages
 
 
@@ -50,3 +52,60 @@ def test_a_plain_detector_leaves_the_mask_iou_head_as_it_is():
     arrays = public_names.fill(public_names.narrow(public_names.maskrcnn_benchmark()))
     found = plan("maskrcnn_benchmark", arrays, scoring_settings())
     assert {p.split("/")[0] for p in found.report.missing} == {"mask_iou_head"}
+
+
+def hrnet_settings():
+    settings = narrow_settings(lineages.maskrcnn_benchmark)
+    settings.backbone = HRNetConfig(width=8, norm_epsilon=0.0)
+    settings.neck = HRFPNConfig(channels=32)
+    settings.channel_order = "rgb"
+    return settings
+
+
+def hrnet_arrays():
+    """A detector of HRNet's fork, with a quarter of the trunk's channels."""
+    shapes = {}
+    for name, shape in public_names.narrow_hrnet(manifest_shapes("hrnet_w32")).items():
+        if not name.endswith("num_batches_tracked"):
+            shapes[f"backbone.body.{name}"] = shape
+    shapes["backbone.neck.reduction_conv.0.weight"] = (32, 8 + 16 + 32 + 64, 1, 1)
+    shapes["backbone.neck.reduction_conv.0.bias"] = (32,)
+    for i in range(5):
+        shapes[f"backbone.neck.fpn_conv.{i}.weight"] = (32, 32, 3, 3)
+        shapes[f"backbone.neck.fpn_conv.{i}.bias"] = (32,)
+    heads = public_names.narrow(public_names.maskrcnn_benchmark())
+    shapes |= {k: v for k, v in heads.items() if not k.startswith("backbone.")}
+    return public_names.fill(shapes)
+
+
+@pytest.mark.slow
+def test_hrnet_and_its_neck_are_loaded_whole_and_exported_equal():
+    arrays = hrnet_arrays()
+    whole = assert_whole("maskrcnn_benchmark", arrays, hrnet_settings())
+    for ours, theirs in (
+        ("neck/reduction/kernel", "neck.reduction_conv.0.weight"),
+        ("neck/fpn_output6/kernel", "neck.fpn_conv.4.weight"),
+        ("backbone/stem2/kernel", "body.conv2.weight"),
+        ("backbone/layer1_0/shortcut/kernel", "body.layer1.0.downsample.0.weight"),
+    ):
+        np.testing.assert_array_equal(
+            whole.values[ours], arrays[f"backbone.{theirs}"].transpose(2, 3, 1, 0)
+        )
+    assert "channel_order" not in str(whole.report)
+
+
+def test_deformable_convolutions_are_loaded_whole_and_exported_equal():
+    settings = narrow_settings(lineages.maskrcnn_benchmark)
+    settings.backbone.deformable, settings.backbone.deformable_stages = "v1", (5,)
+    shapes = public_names.narrow(public_names.maskrcnn_benchmark())
+    for block in range(3):
+        name = f"backbone.body.layer4.{block}.conv2"
+        shapes[f"{name}.conv.weight"] = shapes.pop(f"{name}.weight")
+        shapes[f"{name}.offset.weight"] = (18, 64, 3, 3)
+        shapes[f"{name}.offset.bias"] = (18,)
+    arrays = public_names.fill(shapes)
+    values = assert_whole("maskrcnn_benchmark", arrays, settings).values
+    np.testing.assert_array_equal(
+        values["backbone/res5_2/conv2/offset/bias"],
+        arrays["backbone.body.layer4.2.conv2.offset.bias"],
+    )

@@ -147,7 +147,9 @@ def test_the_trunk_takes_up_biases_and_turns_to_the_input_of_the_model():
 
 def test_what_does_not_carry_over_is_said():
     text = str(plan("matterport", arrays_of(), narrow()).report)
-    assert "grid from corner to corner" in text and "train on before use" in text
+    assert "grid from corner to corner" in text and "pads its pooling" in text
+    text = str(plan("matterport", arrays_of(), narrow(), part="backbone").report)
+    assert "corner to corner" not in text and "pads its pooling" in text
 
 
 def write(path, arrays):

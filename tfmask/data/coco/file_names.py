@@ -83,16 +83,16 @@ class ImageFiles:
     def near(self, *names: str) -> list[str]:
         """At most three files that a name may have meant, relative to the folder."""
         paths = self._list()
-        found: list[str] = []
+        near: list[str] = []
         for name in filter(None, names):
             last = _folded(name.replace("\\", "/").rpartition("/")[2])
             stem = os.path.splitext(last)[0]
-            found += [p for p in paths if _folded(os.path.basename(p)) == last]
-            found += [p for p in paths if os.path.splitext(_basename(p))[0] == stem]
-            if not found and len(paths) <= _MOST_COMPARED:
+            near += [p for p in paths if _folded(os.path.basename(p)) == last]
+            near += [p for p in paths if os.path.splitext(_basename(p))[0] == stem]
+            if not near and len(paths) <= _MOST_COMPARED:
                 close = difflib.get_close_matches(last, map(_basename, paths), 1, 0.8)
-                found += [p for p in paths if _basename(p) in close]
-        return list(dict.fromkeys(found))[:3]
+                near += [p for p in paths if _basename(p) in close]
+        return list(dict.fromkeys(near))[:3]
 
     def _forms(self, name: str) -> Iterator[str]:
         """The name with slashes, decoded, and without a repeated folder name."""

@@ -63,13 +63,13 @@ def check_images(
         known.add(image.image_id)
         listed[image.image_id] = image
 
-    def open_part(part: list[_Listed]) -> list:
-        return [_open(image, files, exif) for image in part]
+    def open_share(share: list[_Listed]) -> list:
+        return [_open(image, files, exif) for image in share]
 
     images = list(listed.values())
-    parts = [images[i::_READERS] for i in range(_READERS)]
+    shares = [images[i::_READERS] for i in range(_READERS)]
     with ThreadPoolExecutor(_READERS) as pool:
-        opened = [pair for part in pool.map(open_part, parts) for pair in part]
+        opened = [pair for share in pool.map(open_share, shares) for pair in share]
     results = dict(opened)
     entries = {}
     for image_id in listed:
@@ -192,7 +192,7 @@ def _missing(error: ImageError, image: _Listed, files: ImageFiles) -> ImageError
 
 
 def _mended_names(listed: dict, entries: dict) -> list[Problem]:
-    """One problem for all files that were found under another name."""
+    """One problem for all files that lie there under another name."""
     changed = [
         (key, listed[key].names[0], entry.file_name)
         for key, entry in entries.items()
@@ -200,10 +200,10 @@ def _mended_names(listed: dict, entries: dict) -> list[Problem]:
     ]
     if not changed:
         return []
-    image_id, written, found = changed[0]
+    image_id, written, there = changed[0]
     message = (
         f"{len(changed)} of {len(listed)} file names are not exact: found all the "
-        f"same, e.g. {written!r} as {found!r}"
+        f"same, e.g. {written!r} as {there!r}"
     )
     one = image_id if len(changed) == 1 else None
     return [Problem("image_name_mended", one, None, message, WARNING)]

@@ -31,14 +31,14 @@ def check_annotations(
     """
     reports = _Reports(file.annotations)
     outlines = _outlines(file, entries, known, reports)
-    votes = [corner_votes(found) for _, _, found in outlines]
+    votes = [corner_votes(outlined) for _, _, outlined in outlines]
     as_corners = sum(votes) > 0
     instances: dict = {image_id: [] for image_id in entries}
     count = 0
-    for index, entry, found in outlines:
+    for index, entry, outlined in outlines:
         warn = reports.warner(index)
         try:
-            instance = complete(found, entry.height, entry.width, as_corners, warn)
+            instance = complete(outlined, entry.height, entry.width, as_corners, warn)
         except Fault as fault:
             reports.add(index, *fault.args, ERROR)
             continue
@@ -88,11 +88,11 @@ def _outlines(
             entry = entries.get(record["image_id"])
             if entry is None:
                 continue  # goes with its image, which is reported
-            found = outline(record, entry.height, entry.width, labels, warn)
+            outlined = outline(record, entry.height, entry.width, labels, warn)
         except Fault as fault:
             reports.add(index, *fault.args, ERROR)
             continue
-        outlines.append((index, entry, found))
+        outlines.append((index, entry, outlined))
     return outlines
 
 

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from tfmask.data.coco.segmentation_checks import RLE, Polygons, Segmentation, parse
 
-_UPSAMPLING = 5.0  # steps a pixel of pycocotools' rasteriser
+_UPSAMPLING = 5.0  # steps per pixel of pycocotools' rasteriser
 
 
 def decode(segmentation: Segmentation, height: int, width: int) -> np.ndarray:

@@ -56,6 +56,12 @@ def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
         *norm_rules(
             "backbone/stem", prefix + "stem.conv1.norm.{stat}", {}, settings, 1e-5
         ),
+        # Of a deformable convolution: the one that predicts its displacements.
+        *layer_rules(
+            "backbone/res{stage}_{block}/conv2/offset",
+            prefix + "res{stage}.{block}.conv2_offset.{what}",
+            TORCH_CONV,
+        ),
         Rule(block + "/kernel", theirs + "weight", TORCH_CONV),
         *norm_rules(block, theirs + "norm.{stat}", {}, settings, 1e-5),
     )
@@ -210,6 +216,7 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
                 (*common, *box_heads(settings, classes, stages)),
                 buffers,
                 box_stages=stages,
+                original=_ORIGINAL,
             )
             for stages in box_stages(settings)
         ),
@@ -228,4 +235,4 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
 
 
-FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)
+FORMAT = Format(read_checkpoint, dialects)

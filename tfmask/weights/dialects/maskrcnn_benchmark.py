@@ -1,11 +1,25 @@
 """Names of maskrcnn-benchmark's detectors, Mask Scoring R-CNN among them."""
 
 from tfmask.config import ModelConfig
+from tfmask.weights.dialects import hrnet
 from tfmask.weights.dialects.detectron2 import caffe2_backbone, caffe2_trunk
-from tfmask.weights.dialects.torchvision import backbone, box_head, mask_head, rpn_head
+from tfmask.weights.dialects.torchvision import (
+    STAGES,
+    backbone,
+    box_head,
+    mask_head,
+    rpn_head,
+)
 from tfmask.weights.layouts import SAME, TORCH_CONV, TORCH_DENSE, FlatRoI
 from tfmask.weights.readers.torch_file import read_checkpoint
-from tfmask.weights.rules import Dialect, Format, Rule, class_layers, layer_rules
+from tfmask.weights.rules import (
+    Dialect,
+    Format,
+    Rule,
+    class_layers,
+    layer_rules,
+    setting,
+)
 
 _ORIGINAL = {
     "channel_order": "bgr",
@@ -18,6 +32,41 @@ _ORIGINAL = {
     "boxes.head.background_row": True,
     "mask.head.background_channel": True,
 }
+
+
+def trunk_and_neck(settings: ModelConfig) -> tuple[Rule, ...]:
+    """ResNet and FPN, and what HRNet's fork has in their place."""
+    # Their frozen normalisation adds no epsilon.
+    plain = (
+        *deformable(settings),
+        *backbone("backbone.body.", settings, None, "stem.", epsilon=0.0),
+        *neck(),
+    )
+    forked = (
+        *hrnet.backbone("backbone.body.", settings, None, 0.0),
+        *hrnet.neck("backbone.neck."),
+    )
+    first = setting(settings, "neck.tag") == "hrfpn"
+    return (*forked, *plain) if first else (*plain, *forked)
+
+
+def deformable(settings: ModelConfig) -> tuple[Rule, ...]:
+    """Deformable convolutions of a ResNet, and what predicts their displacements."""
+    stages = ()
+    if setting(settings, "backbone.deformable", "none") != "none":
+        stages = setting(settings, "backbone.deformable_stages", ())
+    words = {"stage": {str(stage): STAGES[str(stage)] for stage in stages}}
+    ours = "backbone/res{stage}_{block}/conv2"
+    theirs = "backbone.body.layer{stage}.{block}.conv2."
+    return (
+        Rule(ours + "/kernel", theirs + "conv.weight", TORCH_CONV, words),
+        *layer_rules(
+            ours + "/offset",
+            theirs + "offset.{what}",
+            TORCH_CONV,
+            words={"stage": STAGES},
+        ),
+    )
 
 
 def neck() -> tuple[Rule, ...]:
@@ -52,10 +101,12 @@ def mask_iou_head(classes) -> tuple[Rule, ...]:
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     """Detector, and the Caffe2 trunk that its training starts from."""
     classes = class_layers(settings, "first", "first", "first")
+    original = dict(_ORIGINAL)
+    if setting(settings, "backbone.tag") == "hrnet":
+        # HRNet's fork reads red first, as its ImageNet trunks do.
+        original["channel_order"] = "rgb"
     rules = (
-        # Their frozen normalisation adds no epsilon.
-        *backbone("backbone.body.", settings, None, "stem.", epsilon=0.0),
-        *neck(),
+        *trunk_and_neck(settings),
         *rpn_head("conv"),
         *box_head(
             "roi_heads.box.feature_extractor.",
@@ -72,7 +123,13 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         *mask_iou_head(classes),
     )
     return (
-        Dialect("detector", rules, r"rpn\.anchor_generator\..*", box_stages=1),
+        Dialect(
+            "detector",
+            rules,
+            r"rpn\.anchor_generator\..*",
+            box_stages=1,
+            original=original,
+        ),
         Dialect(
             "Caffe2 trunk",
             caffe2_backbone(settings, 0.0),
@@ -82,4 +139,4 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
 
 
-FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)
+FORMAT = Format(read_checkpoint, dialects)

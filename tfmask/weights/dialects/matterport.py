@@ -54,6 +54,14 @@ _ORIGINAL = {
     "mask.head.background_channel": True,
 }
 
+_CAVEATS = {
+    "backbone": "matterport's stem pads its pooling on the right and below alone, ours "
+    "on all sides: train on before use",
+    "box_head": "matterport's code reads rois on a grid from corner to corner, ours "
+    "bin by bin: train on before use; the normalisations of its heads are now part of "
+    "the layers before them",
+}
+
 
 def read(path: str) -> Source:
     """Arrays of a weight file or whole model that Keras 2 wrote.
@@ -175,19 +183,16 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
         *box_head(settings, classes),
         *mask_head(classes),
     )
-    return (Dialect("matterport's detector", rules, trunk=_TRUNK, box_stages=1),)
+    return (
+        Dialect(
+            "matterport's detector",
+            rules,
+            trunk=_TRUNK,
+            box_stages=1,
+            original=_ORIGINAL,
+            caveats=_CAVEATS,
+        ),
+    )
 
 
-FORMAT = Format(
-    read,
-    dialects,
-    _ORIGINAL,
-    prepare,
-    restore,
-    caveats=(
-        "matterport's code reads rois on a grid from corner to corner and pads the "
-        "pooling of its stem on the right and below alone; ours does neither: train "
-        "on before use",
-        "the normalisations of its heads are now part of the layers before them",
-    ),
-)
+FORMAT = Format(read, dialects, prepare, restore)

@@ -135,9 +135,10 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
             ignored,
             TRUNK,
             box_stages=stages,
+            original=_ORIGINAL,
         )
         for stages in box_stages(settings)
     )
 
 
-FORMAT = Format(read, dialects, _ORIGINAL)
+FORMAT = Format(read, dialects)

@@ -174,8 +174,13 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
     counters = r".*\.num_batches_tracked"
     return (
-        Dialect("maskrcnn_resnet50_fpn", today, counters, TRUNK, 1),
-        Dialect("maskrcnn_resnet50_fpn (released file)", released, counters, TRUNK, 1),
+        *(
+            Dialect(name, rules, counters, TRUNK, 1, _ORIGINAL)
+            for name, rules in (
+                ("maskrcnn_resnet50_fpn", today),
+                ("maskrcnn_resnet50_fpn (released file)", released),
+            )
+        ),
         Dialect(
             "ImageNet ResNet",
             backbone("", settings),
@@ -185,4 +190,4 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     )
 
 
-FORMAT = Format(read_checkpoint, dialects, _ORIGINAL)
+FORMAT = Format(read_checkpoint, dialects)
