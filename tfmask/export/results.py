@@ -32,7 +32,6 @@ def to_original(outputs: dict, sizes, originals, category_ids) -> dict:
     extent = tf.cast(originals, tf.float32)
     scale = extent / tf.cast(sizes, tf.float32)  # (y, x)
     boxes = tf.gather(outputs["boxes"], [1, 0, 3, 2], axis=-1)  # y before x
-    # No tf.tile: OpenVINO 2026.4 overwrites its result.
     boxes = boxes * tf.concat([scale, scale], 1)[:, None]
     limits = tf.concat([extent, extent], 1)[:, None]
     boxes = tf.clip_by_value(boxes, 0.0, limits)
