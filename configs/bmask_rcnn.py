@@ -18,6 +18,7 @@ from tfmask.config import (
     HRFPNConfig,
     HRNetConfig,
 )
+from tfmask.config.masks import BoundaryLoss, BoundaryTarget
 from tfmask.configs import lineages
 from tfmask.configs.lineages import (
     cascade,
@@ -101,13 +102,13 @@ def _with_head(**settings) -> Config:
     return value
 
 
-def _with_loss(loss: str) -> Config:
+def _with_loss(loss: BoundaryLoss) -> Config:
     value = abl_full()
     value.model.mask.boundary.loss = loss
     return value
 
 
-def _with_target(target: str) -> Config:
+def _with_target(target: BoundaryTarget) -> Config:
     value = abl_full()
     value.model.mask.boundary.target = target
     return value

@@ -24,8 +24,8 @@ def register_with_keras() -> None:
 
 def _import_all() -> None:
     # TensorFlow 2.15 imports Keras in its own initialisation, when no other module can
-    # use it yet. That line's Keras imports the module of a class by itself. And a module
-    # of tfmask that is being imported will have registered its classes when it is done.
+    # use it yet. That line's Keras imports the module of a class by itself. And what
+    # tfmask is importing will have registered its classes when it is done.
     importing = [name for name in sys.modules if name.startswith("tfmask.")]
     if not any(map(_initializing, ["tensorflow", *importing])):
         for name in _MODULES:
@@ -52,5 +52,5 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
                 load(module)
                 _import_all()
 
-            spec.loader.exec_module = exec_module
+            vars(spec.loader)["exec_module"] = exec_module  # of this loader alone
         return spec

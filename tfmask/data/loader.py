@@ -83,7 +83,8 @@ class ExampleLoader:
     def padded_shape(self, i: int) -> tuple[int, int]:
         """The example's (height, width) in multiples of `data.pad_multiple`."""
         multiple = self.config.pad_multiple
-        return tuple(-(-side // multiple) * multiple for side in self.resized_shape(i))
+        height, width = self.resized_shape(i)
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def example(self, i: int) -> dict[str, np.ndarray]:
         """The example at position i: the same arrays whenever it is called.

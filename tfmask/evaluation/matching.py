@@ -9,6 +9,7 @@
 
 import contextlib
 import io
+from collections.abc import Collection
 
 import cv2
 import numpy as np
@@ -61,8 +62,10 @@ class InstanceEval(COCOeval):
         super().__init__(gt, dt, "bbox" if kind == "box" else "segm")
         self.kind = kind
         self.dilation_ratio = dilation_ratio
-        self.counted = None  # annotation ids that count; None: all but crowd regions
-        self.known_ious = None  # of an earlier evaluation of the same pair
+        # Annotation ids that count; None: all but crowd regions.
+        self.counted: Collection[int] | None = None
+        # Of an earlier evaluation of the same pair.
+        self.known_ious: dict | None = None
         self.params.maxDets = sorted(int(v) for v in max_dets)
 
     def run(self, counted=None, mask_ious=None) -> "InstanceEval":
@@ -203,7 +206,7 @@ def crowded_ids(annotations: list[dict], min_iou: float) -> set:
     for annotation in annotations:
         if not annotation["iscrowd"]:
             images.setdefault(annotation["image_id"], []).append(annotation)
-    crowded = set()
+    crowded: set[int] = set()
     for group in images.values():
         boxes = [a["bbox"] for a in group]
         ious = mask_utils.iou(boxes, boxes, [0] * len(boxes))

@@ -1,7 +1,6 @@
 """What the layers of this package share: a configuration that is their constructor."""
 
 import dataclasses
-import functools
 import inspect
 
 import keras
@@ -69,6 +68,7 @@ class Part(keras.layers.Layer):
         )
 
 
+@dataclasses.dataclass(frozen=True)
 class Rule:
     """Settings of a stage that has no weights: a frozen dataclass that Keras can save.
 
@@ -86,7 +86,6 @@ class Rule:
         return cls(**{name: deserialize(value) for name, value in config.items()})
 
 
-@functools.cache
 def arguments(cls: type) -> tuple[str, ...]:
     """Names of a layer class's constructor arguments, without those of Keras."""
     names: list[str] = []
@@ -95,7 +94,9 @@ def arguments(cls: type) -> tuple[str, ...]:
             break
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        parameters = list(
+            inspect.signature(vars(base)["__init__"]).parameters.values()
+        )[1:]
         handed_on = [
             p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         ]

@@ -183,7 +183,7 @@ class RefiningModule(Part):
         seen = pseudo if self.labels == "predicted" else labels
         reading = self.read(base, features, MaskRoIs(boxes, images, seen), image_sizes)
         samples = self._label(base, rois.restore(boxes), samples, targets)
-        outputs = {"samples": samples}
+        outputs: dict[str, Any] = {"samples": samples}
         if self.box_head is not None:
             used = rois.take(samples.valid)
             outputs["boxes"] = tuple(

@@ -24,9 +24,9 @@ def cell_anchors(size: float, ratios, stride: int, rounding: str) -> np.ndarray:
     rows = []
     for ratio in ratios:
         if rounding == "legacy":
-            width = round(math.sqrt(stride * stride / ratio))
-            height = round(width * ratio) * size / stride
-            width = width * size / stride
+            columns = round(math.sqrt(stride * stride / ratio))
+            height = round(columns * ratio) * size / stride
+            width = columns * size / stride
             middle = stride / 2
         else:
             width = size / math.sqrt(ratio)

@@ -23,7 +23,8 @@ class Progress:
         self._log = log
         self._drawn = 0.0
         self._shown = False
-        self._mark = None  # (clock, step) that the speed is measured from
+        # (clock, step) that the speed is measured from
+        self._mark: tuple[float, int] | None = None
         self.images_per_second = 0.0
 
     def log(self, text: str) -> None:

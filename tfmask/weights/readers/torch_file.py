@@ -134,7 +134,7 @@ def _storage_id(key):
 
 def _flatten(root, path) -> Source:
     """Picks the weights out of the file's dict."""
-    extras = {}
+    extras: dict[str, str] = {}
     while isinstance(root, dict):
         nest = next((n for n in _NESTS if isinstance(root.get(n), dict)), None)
         if nest is None:
