@@ -24,8 +24,8 @@ def register_with_keras() -> None:
 
 def _import_all() -> None:
     # TensorFlow 2.15 imports Keras in its own initialisation, when no other module can
-    # use it yet. That line's Keras imports the module of a class by itself. And what
-    # tfmask is importing will have registered its classes when it is done.
+    # use it yet. That line's Keras imports the module of a class by itself. And where a
+    # module of tfmask is what imports Keras, it registers its classes when it is done.
     importing = [name for name in sys.modules if name.startswith("tfmask.")]
     if not any(map(_initializing, ["tensorflow", *importing])):
         for name in _MODULES:

@@ -106,29 +106,26 @@ def configuration(choice: dict):
     return config
 
 
+def pairs_of(row: dict) -> set:
+    return {frozenset(pair) for pair in itertools.combinations(row.items(), 2)}
+
+
 def pairwise(factors: dict) -> list[dict]:
     """Few choices in which every two words of two factors meet; greedy."""
-    names = list(factors)
     missing = {
         frozenset(((a, u), (b, v)))
-        for a, b in itertools.combinations(names, 2)
+        for a, b in itertools.combinations(factors, 2)
         for u, v in itertools.product(factors[a], factors[b])
     }
     rows = []
     while missing:
-        (first, second) = sorted(min(missing, key=sorted))
-        row = dict([first, second])
-        for name in names:
+        row = dict(sorted(min(missing, key=sorted)))
+        for name in factors:
             if name not in row:
-
-                def gain(word, name=name):
-                    pairs = {frozenset(((name, word), pair)) for pair in row.items()}
-                    return len(pairs & missing)
-
-                row[name] = max(factors[name], key=gain)
-        rows.append({name: row[name] for name in names})
-        met = {frozenset(p) for p in itertools.combinations(row.items(), 2)}
-        missing -= met
+                options = [row | {name: word} for word in factors[name]]
+                row = max(options, key=lambda r, m=missing: len(pairs_of(r) & m))
+        rows.append({name: row[name] for name in factors})
+        missing -= pairs_of(row)
     return rows
 
 

@@ -11,6 +11,8 @@ from tfmask.backbones.hrnet import HRNet
 from tfmask.backbones.resnet import ResNet
 from tfmask.config import ModelConfig
 from tfmask.errors import ConfigError
+from tfmask.heads.adaptive_box_head import AdaptiveBoxHead
+from tfmask.heads.adaptive_mask_head import AdaptiveMaskHead
 from tfmask.heads.boundary_preserving_head import BoundaryPreservingMaskHead
 from tfmask.heads.boundary_refinement import BoundaryRefinement
 from tfmask.heads.box_head import BoxHead
@@ -57,7 +59,9 @@ LAYERS = {
     settings_of.PANetConfig: PANet,
     settings_of.HRFPNConfig: HRFPN,
     settings_of.FastRCNNHeadConfig: BoxHead,
+    settings_of.AdaptiveBoxHeadConfig: AdaptiveBoxHead,
     settings_of.FCNMaskHeadConfig: FCNMaskHead,
+    settings_of.AdaptiveMaskHeadConfig: AdaptiveMaskHead,
     settings_of.BoundaryPreservingHeadConfig: BoundaryPreservingMaskHead,
     settings_of.EncoderDecoderHeadConfig: EncoderDecoderMaskHead,
 }
