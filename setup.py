@@ -64,6 +64,14 @@ setup(
             "opencv-python-headless<4.12",
         ],
         "tensorboard": ["tensorboard"],
-        "dev": ["pytest", "ruff", "faster-coco-eval", "setuptools", "wheel"],
+        "dev": [
+            "coverage>=7.10",
+            "faster-coco-eval",
+            "mypy",
+            "pytest",
+            "ruff",
+            "setuptools",
+            "wheel",
+        ],
     },
 )

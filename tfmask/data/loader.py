@@ -115,8 +115,8 @@ class ExampleLoader:
             instances = 0
         example = self._targets(record, instances, self.resized_shape(i), flip)
         example["images"] = self._canvas(image, i, flip)
-        example["image_index"] = np.int64(index)
-        example["stream_index"] = np.int64(i)
+        example["image_index"] = np.array(index, np.int64)
+        example["stream_index"] = np.array(i, np.int64)
         return example
 
     def _canvas(self, image: np.ndarray, i: int, flip: bool) -> np.ndarray:

@@ -174,7 +174,7 @@ def _match(ious: np.ndarray, thresholds: np.ndarray, ignored, crowd):
     dt_index = np.full((len(thresholds), num_gt), -1)
     limits = [min(t, 1 - 1e-10) for t in thresholds]
     near = [
-        [(g, ious[d, g]) for g in np.flatnonzero(ious[d] >= min(limits))]
+        [(int(g), ious[d, g]) for g in np.flatnonzero(ious[d] >= min(limits))]
         for d in range(num_dt)
     ]
     for t, limit in enumerate(limits):

@@ -6,6 +6,7 @@ Each stand-in checks its arguments, and none can be changed from inside a pickle
 import collections
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Storage:
     def num_bytes(self) -> int:
         return self.count * self.kind.bits.itemsize
 
-    def fill(self, raw: bytes, byte_order: str = "<") -> None:
+    def fill(self, raw: bytes, byte_order: Literal["<", ">"] = "<") -> None:
         bits = np.frombuffer(raw, self.kind.bits.newbyteorder(byte_order), self.count)
         if self.kind.dtype == "bfloat16":
             # The upper half of a float32.
