@@ -65,8 +65,8 @@ class FittedModel(keras.Model):
     """
 
     built: bool
-    _learner: Learner | None = None
-    _means: LossMeans | None = None
+    _learner: Learner  # from `compile` on
+    _means: LossMeans
     _rules: dict = {}
 
     def compile(
@@ -134,11 +134,11 @@ class FittedModel(keras.Model):
         )
         _check(self.optimizer, self.distribute_strategy.num_replicas_in_sync)
         decay = getattr(self.optimizer, "weight_decay", None)
-        decoupled = 0.0 if decay is None else float(decay)
+        decoupled = decay is not None and float(decay) != 0
         if decoupled and weight_decay:
             raise ValueError(
                 f"weight_decay={weight_decay}: {type(self.optimizer).__name__} decays "
-                f"weights itself, by {decoupled:g}; expected 0 for one of them"
+                f"weights itself, by {float(decay):g}; expected 0 for one of them"
             )
         self._rules = {
             "clip_norm": clip_norm,
@@ -148,15 +148,8 @@ class FittedModel(keras.Model):
             "bias_lr_factor": bias_lr_factor,
         }
         with self.distribute_strategy.scope():
-            rules = WeightRules(
-                self,
-                self.optimizer,
-                weight_decay=weight_decay,
-                decay_bias=decay_bias,
-                decay_norm=decay_norm,
-                bias_lr_factor=bias_lr_factor,
-                decoupled=decoupled != 0,
-            )
+            rules = {k: v for k, v in self._rules.items() if k != "clip_norm"}
+            rules = WeightRules(self, self.optimizer, **rules, decoupled=decoupled)
             layers = self._flatten_layers(include_self=False)
             half = any(layer.compute_dtype == "float16" for layer in layers)
             self._learner = Learner(self, rules, LossScale(active=half), clip_norm)
@@ -164,8 +157,8 @@ class FittedModel(keras.Model):
 
     def train_step(self, data):
         """One step on a batch: see Learner. Returns the mean losses so far."""
-        learner, means = self._compiled_parts()
-        return means.update(learner.step(_batch(data)).values)
+        figures = self._learner.step(_batch(data))
+        return self._means.update(figures.values)
 
     def test_step(self, data):
         """The losses of a batch, nothing updated. Returns the mean losses so far."""
@@ -173,17 +166,11 @@ class FittedModel(keras.Model):
         outputs = self(batch, training=False, supervised=True)
         losses = self.compute_losses(outputs, batch)
         total = weighted_sum(self, losses)
-        _, means = self._compiled_parts()
-        return means.update(cross_replica_sum(stacked(self, losses, total)))
+        return self._means.update(cross_replica_sum(stacked(self, losses, total)))
 
     def predict_step(self, data):
         """The detections of a batch."""
         return self(_batch(data), training=False)
-
-    def _compiled_parts(self) -> tuple[Learner, LossMeans]:
-        if self._learner is None or self._means is None:
-            raise RuntimeError("the model is not compiled: expected a call of compile")
-        return self._learner, self._means
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras 3 would add up the replicas' batches to see their shapes, and booleans
@@ -192,10 +179,11 @@ class FittedModel(keras.Model):
 
     @property
     def metrics(self):
-        return self._means.metrics if self._means is not None else super().metrics
+        means = getattr(self, "_means", None)
+        return super().metrics if means is None else means.metrics
 
     def get_compile_config(self):
-        if self._learner is None:
+        if getattr(self, "_learner", None) is None:
             return None
         optimizer = keras.saving.serialize_keras_object(self.optimizer)
         return {"optimizer": optimizer, **self._rules}

@@ -16,6 +16,7 @@ import os
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,18 +28,12 @@ HOW_TO_BUILD = (
 )
 
 _lock = threading.Lock()
-
-
-class _State:
-    """What is known of the library; written with the lock held."""
-
-    loaded = False
-    module = None
-    has_gpu_kernels = False
-    stock_depth = 0
-
-
-_state = _State()
+_state: dict[str, Any] = {
+    "loaded": False,
+    "module": None,
+    "has_gpu_kernels": False,
+    "stock_depth": 0,
+}
 
 
 def mode() -> str:
@@ -69,10 +64,10 @@ def library():
     if wanted == "off":
         return None
     with _lock:
-        if not _state.loaded:
+        if not _state["loaded"]:
             _load(wanted)
-            _state.loaded = True
-    return _state.module
+            _state["loaded"] = True
+    return _state["module"]
 
 
 def available() -> bool:
@@ -82,7 +77,7 @@ def available() -> bool:
 
 def has_gpu_kernels() -> bool:
     """Whether the library in use was built with CUDA."""
-    return available() and _state.has_gpu_kernels
+    return available() and _state["has_gpu_kernels"]
 
 
 # Answered while a graph is traced, never in it.
@@ -111,7 +106,7 @@ def use_compiled(implementation: str) -> bool:
         raise ValueError(
             f"implementation={implementation!r}: expected 'auto', 'stock' or 'compiled'"
         )
-    if _state.stock_depth or not available():
+    if _state["stock_depth"] or not available():
         return False
     # Features on a GPU would have to travel to the CPU and back.
     return has_gpu_kernels() or not tf.config.get_visible_devices("GPU")
@@ -124,12 +119,12 @@ def stock_ops():
     An exported model must load where tfmask is not installed: trace it inside.
     """
     with _lock:
-        _state.stock_depth += 1
+        _state["stock_depth"] += 1
     try:
         yield
     finally:
         with _lock:
-            _state.stock_depth -= 1
+            _state["stock_depth"] -= 1
 
 
 def _load(wanted: str) -> None:
@@ -138,12 +133,12 @@ def _load(wanted: str) -> None:
         problem = f"{file.name} is not built"
     else:
         try:
-            _state.module = tf.load_op_library(str(file))
+            _state["module"] = tf.load_op_library(str(file))
         except (tf.errors.OpError, OSError) as error:
             problem = f"{file} does not load: {error}"
         else:
             handle = ctypes.CDLL(str(file))
-            _state.has_gpu_kernels = bool(handle.tfmask_has_gpu_kernels())
+            _state["has_gpu_kernels"] = bool(handle.tfmask_has_gpu_kernels())
             return
     if wanted == "require":
         raise RuntimeError(f"TFMASK_CUSTOM_OPS=require: {problem}; {HOW_TO_BUILD}")
