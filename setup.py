@@ -30,7 +30,7 @@ class PlatformDistribution(Distribution):
 setup(
     name="tfmask",
     distclass=PlatformDistribution,
-    package_data={"tfmask": ["_lib/*.so", "py.typed"]},
+    package_data={"tfmask": ["_lib/*.so", "py.typed", "export/page.html"]},
     version=VERSION,
     description="Instance segmentation for TensorFlow and Keras",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
@@ -64,6 +64,8 @@ setup(
             "opencv-python-headless<4.12",
         ],
         "tensorboard": ["tensorboard"],
+        "openvino": ["openvino>=2025.0"],
+        "serve": ["flask>=3", "waitress>=3"],
         "dev": [
             "coverage>=7.10",
             "faster-coco-eval",

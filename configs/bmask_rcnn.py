@@ -12,16 +12,19 @@ code has the only figures that can be checked; Eq. 3 of the paper prints squares
 which is `model.mask.boundary.dice_squared=true`.
 """
 
+from dataclasses import replace
+
 from tfmask.config import (
     BoundaryPreservingHeadConfig,
     Config,
     HRFPNConfig,
     HRNetConfig,
 )
-from tfmask.config.masks import BoundaryLoss, BoundaryTarget
 from tfmask.configs import lineages
 from tfmask.configs.lineages import (
+    Recipe,
     cascade,
+    changed,
     detectron2,
     maskrcnn_benchmark,
     schedule,
@@ -94,104 +97,14 @@ def _ablation(value: Config) -> Config:
     return value
 
 
-def _with_head(**settings) -> Config:
-    """The ablations' BMask R-CNN with other settings of its head."""
-    value = abl_full()
-    for name, setting in settings.items():
-        setattr(value.model.mask.head, name, setting)
-    return value
-
-
-def _with_loss(loss: BoundaryLoss) -> Config:
-    value = abl_full()
-    value.model.mask.boundary.loss = loss
-    return value
-
-
-def _with_target(target: BoundaryTarget) -> Config:
-    value = abl_full()
-    value.model.mask.boundary.target = target
-    return value
-
-
 def abl_base() -> Config:
-    """The Mask R-CNN that the ablations start from."""
+    """Mask R-CNN on the images of the ablations."""
     return _ablation(maskrcnn_benchmark())
 
 
 def abl_full() -> Config:
-    """BMask R-CNN complete, on the images of the ablations."""
+    """BMask R-CNN on the images of the ablations."""
     return _ablation(r50())
-
-
-def abl_boundary() -> Config:
-    """A boundary branch with the mask's roi feature, no fusion, cross entropy."""
-    value = abl_boundary_fusion()
-    head = value.model.mask.head
-    head.mask_to_boundary = head.boundary_to_mask = False
-    return value
-
-
-def abl_boundary_fusion() -> Config:
-    """A boundary branch with the mask's roi feature, both fusions, cross entropy."""
-    value = abl_boundary_fusion_bcedice()
-    value.model.mask.boundary.loss = "bce"
-    return value
-
-
-def abl_boundary_fusion_bcedice() -> Config:
-    """A boundary branch with the mask's roi feature, both fusions, Dice-BCE."""
-    return _with_head(boundary_levels=_ALL_LEVELS, boundary_size=14)
-
-
-def abl_gt_none() -> Config:
-    """BMask R-CNN's head without a loss on its boundary branch."""
-    return _with_target("none")
-
-
-def abl_gt_mask() -> Config:
-    """BMask R-CNN whose boundary branch is supervised with masks."""
-    return _with_target("mask")
-
-
-def abl_roi_p2_14() -> Config:
-    """BMask R-CNN with a boundary feature of P2 at 14x14."""
-    return _with_head(boundary_size=14)
-
-
-def abl_roi_p25_28() -> Config:
-    """BMask R-CNN with a boundary feature of P2 to P5 at 28x28."""
-    return _with_head(boundary_levels=_ALL_LEVELS)
-
-
-def abl_fuse_none() -> Config:
-    """BMask R-CNN without fusion of masks and boundaries."""
-    return _with_head(mask_to_boundary=False, boundary_to_mask=False)
-
-
-def abl_fuse_m2b() -> Config:
-    """BMask R-CNN with the fusion of masks into boundaries alone."""
-    return _with_head(boundary_to_mask=False)
-
-
-def abl_fuse_b2m() -> Config:
-    """BMask R-CNN with the fusion of boundaries into masks alone."""
-    return _with_head(mask_to_boundary=False)
-
-
-def abl_loss_bce() -> Config:
-    """BMask R-CNN with cross entropy as its boundary loss."""
-    return _with_loss("bce")
-
-
-def abl_loss_wbce() -> Config:
-    """BMask R-CNN with cross entropy weighted by class as its boundary loss."""
-    return _with_loss("weighted_bce")
-
-
-def abl_loss_dice() -> Config:
-    """BMask R-CNN with Dice as its boundary loss."""
-    return _with_loss("dice")
 
 
 def abl_lmh() -> Config:
@@ -206,6 +119,38 @@ def abl_sobel() -> Config:
     value = abl_base()
     value.model.mask.sobel = True
     return value
+
+
+def _with(words: str, loss="dice_bce", target="boundary", **head) -> Recipe:
+    """The full model with other settings of its boundary loss and of its head."""
+
+    def change(value: Config) -> Config:
+        boundary = value.model.mask.boundary
+        boundary.loss, boundary.target = loss, target
+        value.model.mask.head = replace(value.model.mask.head, **head)
+        return value
+
+    return changed(abl_full, change, f"with {words}")
+
+
+_OF_MASK = dict(boundary_levels=_ALL_LEVELS, boundary_size=14)  # the mask's roi feature
+_NO_FUSION = dict(mask_to_boundary=False, boundary_to_mask=False)
+
+abl_boundary = _with(
+    "the mask's feature, unfused, BCE", "bce", **_OF_MASK, **_NO_FUSION
+)
+abl_boundary_fusion = _with("the mask's feature, BCE", "bce", **_OF_MASK)
+abl_boundary_fusion_bcedice = _with("the mask's feature", **_OF_MASK)
+abl_gt_none = _with("no loss on its boundary branch", target="none")
+abl_gt_mask = _with("masks as targets of its boundary branch", target="mask")
+abl_roi_p2_14 = _with("a boundary feature of 14x14", boundary_size=14)
+abl_roi_p25_28 = _with("a boundary feature of P2 to P5", boundary_levels=_ALL_LEVELS)
+abl_fuse_none = _with("no fusion of masks and boundaries", **_NO_FUSION)
+abl_fuse_m2b = _with("fusion of masks into boundaries alone", boundary_to_mask=False)
+abl_fuse_b2m = _with("fusion of boundaries into masks alone", mask_to_boundary=False)
+abl_loss_bce = _with("BCE as its boundary loss", "bce")
+abl_loss_wbce = _with("weighted BCE as its boundary loss", "weighted_bce")
+abl_loss_dice = _with("Dice as its boundary loss", "dice")
 
 
 # --- the release ----------------------------------------------------------------------

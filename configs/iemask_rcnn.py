@@ -11,6 +11,8 @@ P_i, as Eq. 12 and the multiplications of Table 8 have it. The release defines t
 convolution and never calls it: `model.neck.convolve_before_fusion=false`.
 """
 
+from collections.abc import Callable
+
 from tfmask.config import (
     AdaptiveMaskHeadConfig,
     BoundaryPreservingHeadConfig,
@@ -20,6 +22,7 @@ from tfmask.config import (
     PANetConfig,
 )
 from tfmask.configs.lineages import (
+    Recipe,
     cascade,
     changed,
     cityscapes,
@@ -68,29 +71,22 @@ def bmask_r50() -> Config:
     return value
 
 
-def _modules(cem=True, gim=True, bottom_up=True, aff=True, ed=True) -> Config:
-    """IEMask R-CNN, or what is left of it without some of its modules."""
-    value = baseline()
-    value.model.neck = IEFPNConfig(
-        channel_enhancement=cem,
-        global_information=gim,
-        bottom_up=bottom_up,
-        adaptive_fusion=aff,
-    )
-    if ed:
-        value.model.mask.head = EncoderDecoderHeadConfig()
-    return value
-
-
 def r50() -> Config:
     """IEMask R-CNN: information-enhanced FPN and encoding-decoding mask head."""
-    return _modules()
+    value = baseline()
+    value.model.neck = IEFPNConfig()
+    return _encoder_decoder(value)
 
 
 def released_r50() -> Config:
     """IEMask R-CNN as the release computes it: no convolution before AFF."""
-    value = _modules()
+    value = r50()
     value.model.neck.convolve_before_fusion = False
+    return value
+
+
+def _encoder_decoder(value: Config) -> Config:
+    value.model.mask.head = EncoderDecoderHeadConfig()
     return value
 
 
@@ -121,71 +117,48 @@ x101 = changed(r50, _x101, "X101-32x8d")
 
 # --- ablations, Table 3 ---------------------------------------------------------------
 
-
-def cem() -> Config:
-    """The channel enhancement module alone."""
-    return _modules(gim=False, bottom_up=False, aff=False, ed=False)
+# The text leaves open what row 8 has: one of CEM and GIM with the bottom-up path
+# and AFF, or both without AFF. Its figures are nearest those of CEM.
 
 
-def gim() -> Config:
-    """The global information module alone."""
-    return _modules(cem=False, bottom_up=False, aff=False, ed=False)
+def _with(words: str, cem=False, gim=False, bottom_up=True, aff=True) -> Recipe:
+    """The baseline with some modules of the information-enhanced FPN."""
+
+    def change(value: Config) -> Config:
+        value.model.neck = IEFPNConfig(
+            channel_enhancement=cem,
+            global_information=gim,
+            bottom_up=bottom_up,
+            adaptive_fusion=aff,
+        )
+        return value
+
+    return changed(baseline, change, f"with {words}")
 
 
-def iefpn() -> Config:
-    """CEM and GIM, without the bottom-up path."""
-    return _modules(bottom_up=False, aff=False, ed=False)
+cem = _with("CEM", cem=True, bottom_up=False, aff=False)
+gim = _with("GIM", gim=True, bottom_up=False, aff=False)
+iefpn = _with("CEM and GIM", cem=True, gim=True, bottom_up=False, aff=False)
+bu = _with("the bottom-up path", aff=False)
+bu_aff = _with("the bottom-up path and AFF")
+ed = changed(baseline, _encoder_decoder, "with the encoding-decoding mask head")
+row_8 = _with("CEM, the bottom-up path and AFF", cem=True)
+iefpn_bu_aff = _with("CEM, GIM, the bottom-up path and AFF", cem=True, gim=True)
 
 
-def bu() -> Config:
-    """The bottom-up path, without adaptive feature fusion."""
-    return _modules(cem=False, gim=False, aff=False, ed=False)
+def _without(module: str) -> Callable[[Config], Config]:
+
+    def change(value: Config) -> Config:
+        setattr(value.model.neck, module, False)
+        return value
+
+    return change
 
 
-def bu_aff() -> Config:
-    """The bottom-up path with adaptive feature fusion."""
-    return _modules(cem=False, gim=False, ed=False)
-
-
-def ed() -> Config:
-    """The encoding-decoding mask head on the plain FPN."""
-    value = baseline()
-    value.model.mask.head = EncoderDecoderHeadConfig()
-    return value
-
-
-def row_8() -> Config:
-    """CEM, bottom-up path and AFF: the likeliest reading of Table 3, row 8.
-
-    The paper's text leaves open which of CEM and GIM it has, and whether not both of
-    them without AFF. Its figures are nearer those of CEM alone than of GIM alone.
-    """
-    return _modules(gim=False, ed=False)
-
-
-def iefpn_bu_aff() -> Config:
-    """The whole information-enhanced FPN with Mask R-CNN's head."""
-    return _modules(ed=False)
-
-
-def wo_aff() -> Config:
-    """IEMask R-CNN without adaptive feature fusion."""
-    return _modules(aff=False)
-
-
-def bu_aff_ed() -> Config:
-    """The bottom-up path, AFF and the encoding-decoding mask head."""
-    return _modules(cem=False, gim=False)
-
-
-def wo_gim() -> Config:
-    """IEMask R-CNN without the global information module."""
-    return _modules(gim=False)
-
-
-def wo_cem() -> Config:
-    """IEMask R-CNN without the channel enhancement module."""
-    return _modules(cem=False)
+wo_aff = changed(r50, _without("adaptive_fusion"), "without AFF")
+wo_gim = changed(r50, _without("global_information"), "without GIM")
+wo_cem = changed(r50, _without("channel_enhancement"), "without CEM")
+bu_aff_ed = changed(wo_gim, _without("channel_enhancement"), "without CEM")
 
 
 # --- Cityscapes, Tables 4 and 6 -------------------------------------------------------

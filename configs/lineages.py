@@ -35,6 +35,7 @@ from tfmask.config import (
     cascade_stages,
 )
 
+Recipe = Callable[[], Config]
 _IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
@@ -220,9 +221,7 @@ def matterport() -> Config:
 # --- what recipes of several papers change --------------------------------------------
 
 
-def changed(
-    recipe: Callable[[], Config], change: Callable[[Config], Config], words: str
-) -> Callable[[], Config]:
+def changed(recipe: Recipe, change: Callable[[Config], Config], words: str) -> Recipe:
     """A recipe that is another one with a change, e.g. on another data set.
 
     It is one of the recipes of the module that `change` stands in.

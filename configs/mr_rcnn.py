@@ -8,11 +8,9 @@ Each starts from the trained `mask_rcnn/maskrcnn_benchmark_r50`, `..._r101` or
 were; none are frozen here. The losses of the module count as much as those they refine.
 """
 
-from collections.abc import Callable
-
 from tfmask.config import Config
 from tfmask.configs import mask_rcnn
-from tfmask.configs.lineages import changed, refined
+from tfmask.configs.lineages import Recipe, changed, refined
 
 
 def r50() -> Config:
@@ -75,7 +73,7 @@ x101_reg_only = changed(x101, _boxes_only, "the scores left as they were")
 # `mr_rcnn/r50` gives their rows; they need not be trained.
 
 
-def _weighed(alpha: float) -> Callable[[], Config]:
+def _weighed(alpha: float) -> Recipe:
     def change(value: Config) -> Config:
         value.model.refine.alpha = alpha
         return value

@@ -17,16 +17,23 @@ import numpy as np
 import tensorflow as tf
 from roi_align_reference import gradients, pool
 
+from tfmask.ops.roi_levels import LevelsBySize
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 
-# numpy type and the tolerance of values of order one
-DTYPES = ((np.float32, 1e-4), (np.float64, 1e-9))
+# type and the tolerance of values of order one
+DTYPES = (
+    (tf.float32, 1e-4),
+    (tf.float64, 1e-9),
+    (tf.float16, 2e-3),
+    (tf.bfloat16, 2e-2),
+)
 FAULTS = (
     "batch index",
     "level",
     "boxes",
     "indices",
     "masks",
+    "areas",
     "stride",
     "empty map",
     "channels",
@@ -66,14 +73,20 @@ def random_call(rng):
     sides = rng.integers(1, 21, size=(levels, 2))
     masks = None
     if rng.integers(4):
-        masks = rng.uniform(size=(count, *rng.integers(1, 9, size=2))).astype(dtype)
+        masks = rng.uniform(size=(count, *rng.integers(1, 9, size=2)))
+    chosen = rng.integers(0, levels, size=count).astype(np.int32)
+    if rng.integers(3) == 0:
+        areas = 20.0 * np.cumprod(rng.uniform(1.5, 9, size=levels - 1))
+        chosen = LevelsBySize(tuple(map(float, areas.astype(np.float32))))
     return {
         "features": [
-            rng.normal(size=(batch, *s, channels)).astype(dtype) for s in sides
+            tf.cast(rng.normal(size=(batch, *s, channels)), dtype).numpy()
+            for s in sides
         ],
         "boxes": random_boxes(rng, count, sampling == 0),
         "batch_indices": rng.integers(0, batch, size=count).astype(np.int32),
-        "levels": rng.integers(0, levels, size=count).astype(np.int32),
+        "levels": chosen,
+        "inclusive": bool(rng.integers(2)),
         "masks": masks,
         "size": int(rng.integers(1, 5)),
         # Not powers of two: places that fall on a border exactly are decided by the
@@ -88,9 +101,9 @@ def spoil(rng, call, fault):
     """Makes a call invalid; False where this fault needs what the call has not."""
     count = len(call["boxes"])
     if fault in ("batch index", "level"):
-        if count == 0:
-            return False
         name = "levels" if fault == "level" else "batch_indices"
+        if count == 0 or isinstance(call[name], LevelsBySize):
+            return False
         call[name][rng.integers(count)] = rng.choice([-1, -(2**31), 99, 2**31 - 1])
     elif fault == "boxes":
         call["boxes"] = call["boxes"][:, :3]
@@ -101,6 +114,10 @@ def spoil(rng, call, fault):
             return False
         wrong = np.zeros((count + 1, 2, 2)), np.zeros((count, 0, 2))
         call["masks"] = wrong[rng.integers(2)]
+    elif fault == "areas":
+        if not isinstance(call["levels"], LevelsBySize):
+            return False
+        call["levels"] = LevelsBySize((*call["levels"].areas, 1e9))
     elif fault == "stride":
         call["strides"][0] = float(rng.choice([0, -4, np.nan, np.inf]))
     elif fault == "empty map":
@@ -142,6 +159,11 @@ def run(call, graph):
 def compare(call, pooled, weights, found, tolerance):
     shorter = {"batch_indices": "images", "sampling_ratio": "sampling"}
     named = {shorter.get(k, k): v for k, v in call.items()}
+    if isinstance(named["levels"], LevelsBySize):
+        named["levels"] = named["levels"].assign(tf.constant(call["boxes"])).numpy()
+    named["boxes"] = call["boxes"] - np.float32([0, 0, 1, 1]) * named.pop("inclusive")
+    pooled, weights = (np.asarray(v, np.float64) for v in (pooled, weights))
+    found = [np.asarray(v, np.float64) for v in found]
     np.testing.assert_allclose(pooled, pool(**named), atol=tolerance)
     by_feature, by_mask = gradients(**named, grad=weights)
     for got, expected in zip(found, by_feature):

@@ -50,6 +50,10 @@ class RunFolderError(TfmaskError, ValueError):
     """The output folder does not fit what the run was asked to do."""
 
 
+class ExportError(TfmaskError, ValueError):
+    """A model that cannot be exported, or an exported model that cannot be used."""
+
+
 class NonFiniteLossError(TfmaskError, ArithmeticError):
     """A loss or gradient became NaN or infinite; the weights were not touched."""
 

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import roi_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = ROOT / "shape_aware_roi_align" / "kernel_gpu.cu"
@@ -33,6 +34,7 @@ class Params(ctypes.Structure):
         ("heights", ctypes.c_int32 * MAX_LEVELS),
         ("widths", ctypes.c_int32 * MAX_LEVELS),
         ("strides", ctypes.c_float * MAX_LEVELS),
+        ("level_areas", ctypes.c_float * MAX_LEVELS),
         ("num_levels", ctypes.c_int32),
         ("batch", ctypes.c_int32),
         ("channels", ctypes.c_int32),
@@ -42,6 +44,7 @@ class Params(ctypes.Structure):
         ("mask_width", ctypes.c_int32),
         ("sampling_ratio", ctypes.c_int32),
         ("aligned", ctypes.c_int32),
+        ("inclusive", ctypes.c_int32),
     ]
 
 
@@ -51,9 +54,9 @@ def _run(command: list[str]) -> None:
         raise HarnessError(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def build_emulation(library: Path, sanitize: bool = False) -> Path:
+def build_emulation(library: Path, *defines: str) -> Path:
     """Compiles kernels and emulation by $CXX or g++; no CUDA is needed."""
-    flags = ["-O2", "-g", "-fsanitize=address,undefined"] if sanitize else ["-O2"]
+    flags = ["-O2", *defines]
     flags += ["-std=c++17", "-fPIC", "-shared", "-Wall", "-Wno-unknown-pragmas"]
     # The emulation jumps between stacks, which the fortified longjmp refuses.
     flags += ["-ffp-contract=off", "-U_FORTIFY_SOURCE", f"-I{EMULATION}", "-x", "c++"]
@@ -70,11 +73,11 @@ def toolkit() -> Path:
     return Path(top[1]).resolve() if top else Path(shutil.which("nvcc")).parents[1]
 
 
-def build_cuda(library: Path, capability: tuple[int, int]) -> Path:
+def build_cuda(library: Path, capability: tuple[int, int], *defines: str) -> Path:
     """Compiles the kernels by nvcc for a GPU of this compute capability."""
     libraries = toolkit() / "lib64"
     arch = "".join(map(str, capability))
-    command = ["nvcc", "-O3", "-std=c++17", "-shared", "-Xcompiler", "-fPIC"]
+    command = ["nvcc", "-O3", "-std=c++17", "-shared", "-Xcompiler", "-fPIC", *defines]
     command += ["-gencode", f"arch=compute_{arch},code=sm_{arch}"]
     # Shared: the harness allocates and times with the runtime of the library.
     command += ["-cudart", "shared", "-Xlinker", f"-rpath,{libraries}"]
@@ -161,6 +164,11 @@ class Launchers:
         """
         memory, params = self.memory, Params()
         wide = np.float64 if case.dtype == "float64" else np.float32
+
+        def result(shape, dtype=case.dtype):
+            empty = np.full(shape, np.nan)
+            return memory.upload(roi_reference.to_stored(empty, dtype))
+
         for level, stored in enumerate(case.stored):
             params.features[level] = memory.upload(stored)
             _, params.heights[level], params.widths[level], _ = stored.shape
@@ -169,23 +177,25 @@ class Launchers:
         params.batch, _, _, params.channels = case.stored[0].shape
         params.num_rois, params.size = len(case.boxes), case.size
         params.sampling_ratio, params.aligned = case.sampling_ratio, case.aligned
-        inputs = [case.boxes, case.batch_indices, case.levels]
-        inputs = [memory.upload(a) for a in inputs]
+        params.inclusive = case.inclusive
+        inputs = [memory.upload(case.boxes), memory.upload(case.batch_indices)]
+        if case.level_areas is None:
+            inputs.append(memory.upload(case.levels))
+        else:
+            params.level_areas[: len(case.level_areas)] = case.level_areas
+            inputs.append(None)
         inputs.append(None)
-        pointers = {"grad_masks": None}
+        pointers = {"grad_masks": None, "params": params, "inputs": inputs}
         if case.masks is not None:
             _, params.mask_height, params.mask_width = case.masks.shape
             inputs[-1] = memory.upload(case.masks.astype(wide))
-            pointers["grad_masks"] = memory.upload(
-                np.full(case.masks.shape, np.nan, wide)
-            )
+            pointers["grad_masks"] = result(case.masks.shape, wide)
         shape = (params.num_rois, case.size, case.size, params.channels)
-        pointers["out"] = memory.upload(np.full(shape, np.nan, wide))
+        pointers["out"] = result(shape)
         if grad_out is not None:
-            pointers["grad_out"] = memory.upload(grad_out.astype(wide))
-            pointers["grad_features"] = [
-                memory.upload(np.full(f.shape, np.nan, wide)) for f in case.stored
-            ]
+            stored = roi_reference.to_stored(grad_out, case.dtype)
+            pointers["grad_out"] = memory.upload(stored)
+            pointers["grad_features"] = [result(f.shape) for f in case.stored]
             params.grad_features[: len(case.stored)] = pointers["grad_features"]
         void = ctypes.c_void_p
         head = [ctypes.byref(params), DTYPES[case.dtype], *map(void, inputs)]
@@ -193,10 +203,10 @@ class Launchers:
         def forward():
             self._launch("forward", *head, void(pointers["out"]), None)
 
-        def backward(deterministic: bool, to_masks: bool = True):
+        def backward(to_masks: bool = True):
             masks = void(pointers["grad_masks"] if to_masks else None)
             grad = void(pointers["grad_out"])
-            self._launch("backward", *head, grad, masks, int(deterministic), None)
+            self._launch("backward", *head, grad, masks, None)
 
         return forward, backward, pointers
 
@@ -207,16 +217,17 @@ class Launchers:
             raise HarnessError(f"{name} returned the CUDA error {status}")
 
     def pool(self, case) -> np.ndarray:
+        """The pooled boxes as they are stored."""
         forward, _, pointers = self.upload(case)
         forward()
         out = self.memory.download(pointers["out"])
         self.memory.release()
         return out
 
-    def gradients(self, case, grad_out, deterministic: bool):
-        """Gradients of the features, one array a level, and of the masks or None."""
+    def gradients(self, case, grad_out):
+        """Stored gradients: of the features of each level, and of the masks or None."""
         _, backward, pointers = self.upload(case, grad_out)
-        backward(deterministic)
+        backward()
         features = [self.memory.download(g) for g in pointers["grad_features"]]
         masks = pointers["grad_masks"]
         masks = None if masks is None else self.memory.download(masks)

@@ -13,8 +13,9 @@ import numpy as np
 class Case:
     """One call. `stored` are the features as the kernel reads them (bfloat16: uint16).
 
-    Shapes: stored one `[B, H, W, C]` a level, boxes `[M, 4]` float32, batch_indices and
-    levels `[M]` int32, masks `[M, Hp, Wp]` or None.
+    Shapes: stored one `[B, H, W, C]` per level, boxes `[M, 4]` float32, batch_indices
+    and levels `[M]` int32, masks `[M, Hp, Wp]` or None. With `level_areas` the kernel
+    does not see `levels`, which are then what it must choose.
     """
 
     name: str
@@ -28,13 +29,12 @@ class Case:
     size: int
     sampling_ratio: int
     aligned: bool
+    inclusive: bool = False
+    level_areas: list[float] | None = None
 
     def features(self, level: int) -> np.ndarray:
         """The level's features in float64."""
-        stored = self.stored[level]
-        if self.dtype == "bfloat16":
-            stored = (stored.astype(np.uint32) << 16).view(np.float32)
-        return stored.astype(np.float64)
+        return widen(self.stored[level], self.dtype)
 
     def is_valid(self, m: int) -> bool:
         image, level = self.batch_indices[m], self.levels[m]
@@ -44,11 +44,29 @@ class Case:
         return bool(image < batch and height and width)
 
 
-def to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """The upper halves of float32, rounded to nearest even, as uint16."""
+def to_stored(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Rounded to nearest even; bfloat16 as uint16, the upper half of float32."""
+    if dtype != "bfloat16":
+        return values.astype(dtype)
     bits = values.astype(np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isfinite(values), rounded, bits >> 16 | 64).astype(np.uint16)
+    return np.where(np.isnan(values), bits >> 16 | 64, rounded).astype(np.uint16)
+
+
+def widen(stored: np.ndarray, dtype: str) -> np.ndarray:
+    """What `to_stored` returned, as float64."""
+    if dtype == "bfloat16":
+        stored = (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(np.float64)
+
+
+def levels_by_area(boxes: np.ndarray, areas: list[float]) -> np.ndarray:
+    """How many of the ascending areas each box reaches, int32."""
+    with np.errstate(invalid="ignore"):  # Some boxes are not finite.
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], np.float32(0))
+        area = sides[:, 0] * sides[:, 1]
+        reached = area[:, np.newaxis] >= np.array(areas, np.float32)
+    return reached.sum(1).astype(np.int32)
 
 
 @dataclass
@@ -88,7 +106,8 @@ def _pair(places: np.ndarray, extent: int) -> tuple:
 def axis_of(case: Case, m: int, axis: int, mask_extent: int) -> Axis:
     """Axis 0 is y."""
     level = case.levels[m]
-    box = case.boxes[m] if np.isfinite(case.boxes[m]).all() else np.zeros(4, np.float32)
+    box = case.boxes[m] - np.float32([0, 0, 1, 1]) * np.float32(case.inclusive)
+    box = box if np.isfinite(box).all() else np.zeros(4, np.float32)
     low, high = np.clip(box, -1e6, 1e6).astype(np.float32)[[1 - axis, 3 - axis]]
     # float32 up to the ceiling: a side that is a multiple of the bins must stay one.
     stride = np.float32(case.strides[level])

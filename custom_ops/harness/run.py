@@ -13,10 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import candidates
 import cuda_device
 import cuda_library
 import numpy as np
 import roi_cases
+import timing
 
 NAME = "shape_aware_roi_align-cuda.so"
 
@@ -36,7 +38,7 @@ def load_cuda(folder: Path, force: bool) -> tuple[str, cuda_library.Launchers]:
     built = folder / NAME
     if force or not built.exists():
         cuda_device.require_nvcc()
-        cuda_library.build_cuda(built, capability)
+        cuda_library.build_cuda(built, capability, candidates.FLAG)
     loaded = ctypes.CDLL(str(built))
     return gpu, cuda_library.Launchers(loaded, cuda_library.CudaMemory(loaded))
 
@@ -60,18 +62,23 @@ def main() -> None:
                     cuda_library.emulated(built), options.cases
                 )
         else:
-            import timing
-
             report["device"], launchers = load_cuda(options.out, options.build)
             report["differences"] = check_all(launchers, options.cases)
+            candidates.check_all(launchers, 12)
             report["timing"] = timing.measure(launchers)
+            report["timing"]["rows"] += candidates.measure(
+                launchers, report["timing"]["copy_gb_per_s"]
+            )
     except cuda_device.NoDevice as missing:
         print(f"custom_ops/harness/run.py: {missing}", file=sys.stderr)
         sys.exit(3)
     except (AssertionError, cuda_library.HarnessError) as error:
         sys.exit(f"custom_ops/harness/run.py: {error}")
     (options.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    measured = report.pop("timing", None)
     print(json.dumps(report, indent=2))
+    if measured is not None:
+        print(timing.table(measured))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Times the kernels on proposals of an 800x1333 image, beside a device copy."""
 
 import ctypes
+import functools
 import statistics
 
 import numpy as np
+import roi_cases
 import roi_reference
 from cuda_library import CudaMemory, Launchers
 from roi_reference import Case
@@ -22,32 +24,47 @@ def proposals(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.clip(boxes, 0, [WIDTH, HEIGHT] * 2).astype(np.float32)
 
 
-def workload(rois: int, size: int, dtype: str, with_masks: bool) -> Case:
+def around_objects(rng: np.random.Generator, count: int, objects: int) -> np.ndarray:
+    """Boxes of which a quarter lies around some objects, as training samples them."""
+    targets = proposals(rng, objects)[rng.integers(0, objects, count // 4)]
+    moved = targets + rng.normal(0, 0.1, targets.shape) * np.tile(
+        targets[:, 2:] - targets[:, :2], 2
+    )
+    boxes = np.vstack([moved, proposals(rng, count - len(targets))])
+    boxes = np.clip(boxes, 0, [WIDTH, HEIGHT] * 2).astype(np.float32)
+    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1)
+    return boxes
+
+
+def workload(rois: int, size: int, images: int, dtype: str, with_masks: bool) -> Case:
+    """Proposals of one image, or the rois of a training step over several."""
     rng = np.random.default_rng(0)
-    boxes = proposals(rng, rois)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    levels = np.clip(np.floor(4 + np.log2(np.sqrt(area) / 224 + 1e-8)), 2, 5) - 2
+    if images == 1:
+        boxes = proposals(rng, rois)
+    else:
+        each = rois // images
+        boxes = np.vstack([around_objects(rng, each, 8) for _ in range(images)])
+    # Levels P2 to P5, FPN Eq. 1.
+    areas = [(224.0 * 2.0**level) ** 2 for level in (-1, 0, 1)]
     stored = []
     for stride in STRIDES:
-        shape = (1, int(np.ceil(HEIGHT / stride)), int(np.ceil(WIDTH / stride)))
-        values = rng.standard_normal((*shape, CHANNELS), np.float32)
-        stored.append(
-            roi_reference.to_bfloat16(values)
-            if dtype == "bfloat16"
-            else values.astype(dtype)
-        )
+        sides = int(np.ceil(HEIGHT / stride)), int(np.ceil(WIDTH / stride))
+        values = rng.standard_normal((images, *sides, CHANNELS), np.float32)
+        stored.append(roi_reference.to_stored(values, dtype))
+    kind = "proposals" if images == 1 else f"a training step of {images} images"
     return Case(
-        name=f"{rois} boxes {size}x{size}x{CHANNELS}",
+        name=f"{rois} boxes {size}x{size}x{CHANNELS}, {kind}",
         dtype=dtype,
         stored=stored,
         strides=STRIDES,
         boxes=boxes,
-        batch_indices=np.zeros(rois, np.int32),
-        levels=levels.astype(np.int32),
+        batch_indices=np.repeat(np.arange(images), rois // images).astype(np.int32),
+        levels=roi_reference.levels_by_area(boxes, areas),
         masks=rng.uniform(size=(rois, 28, 28)).astype("f4") if with_masks else None,
         size=size,
         sampling_ratio=2,
         aligned=True,
+        level_areas=areas,
     )
 
 
@@ -60,11 +77,10 @@ def compulsory_bytes(case: Case) -> dict[str, int]:
         rows, columns = np.hstack(y[:2]), np.hstack(x[:2])
         touched[level][case.batch_indices[m]][np.ix_(rows, columns)] = True
     item = case.stored[0].itemsize
-    wide = 8 if case.dtype == "float64" else 4
     features = sum(int(t.sum()) for t in touched) * CHANNELS * item
-    gradient = sum(f.size for f in case.stored) * wide
-    pooled = len(case.boxes) * case.size**2 * CHANNELS * wide
-    masks = 0 if case.masks is None else case.masks.size * wide
+    gradient = sum(f.size for f in case.stored) * item
+    pooled = len(case.boxes) * case.size**2 * CHANNELS * item
+    masks = 0 if case.masks is None else case.masks.nbytes
     return {
         "forward": features + masks + pooled,
         "backward_features": pooled + masks + gradient,
@@ -112,6 +128,17 @@ def copy_bandwidth(memory: CudaMemory, watch: Stopwatch) -> float:
     return 2 * COPY_BYTES / milliseconds / 1e6
 
 
+def cases() -> list[Case]:
+    """What is timed."""
+    shapes = ((1000, 7, 1), (100, 14, 1), (1024, 7, 2), (256, 14, 2))
+    return [
+        workload(*shape, dtype, with_masks)
+        for shape in shapes
+        for with_masks in (False, True)
+        for dtype in ("float32", "bfloat16")
+    ]
+
+
 def measure(launchers: Launchers) -> dict:
     """Milliseconds, GB/s of compulsory traffic and the share of the copy's GB/s.
 
@@ -120,42 +147,48 @@ def measure(launchers: Launchers) -> dict:
     watch = Stopwatch(launchers.memory)
     copy = copy_bandwidth(launchers.memory, watch)
     rows = []
-    for rois, size in ((1000, 7), (100, 14)):
-        for with_masks in (False, True):
-            for dtype in ("float32", "bfloat16"):
-                case = workload(rois, size, dtype, with_masks)
-                rows += _measure_case(launchers, watch, case, copy)
+    for case in cases():
+        times = _time(launchers, watch, case)
+        traffic = compulsory_bytes(case)
+        for name, milliseconds in times.items():
+            rows.append(row(case, name, milliseconds, traffic[name], copy))
     return {"copy_gb_per_s": copy, "rows": rows}
 
 
-def _measure_case(launchers, watch, case, copy) -> list[dict]:
-    shape = (len(case.boxes), case.size, case.size, CHANNELS)
-    grad_out = np.random.default_rng(1).standard_normal(shape, np.float32)
+def _time(launchers: Launchers, watch: Stopwatch, case: Case) -> dict[str, float]:
+    grad_out = roi_cases.gradient_for(case)
     forward, backward, _ = launchers.upload(case, grad_out)
     times = {
         "forward": watch(forward),
-        "backward_features": watch(lambda: backward(False, to_masks=False)),
-        "backward_features_deterministic": watch(
-            lambda: backward(True, to_masks=False)
-        ),
+        "backward_features": watch(functools.partial(backward, to_masks=False)),
     }
     if case.masks is not None:
-        both = watch(lambda: backward(False))
-        times["backward_masks"] = both - times["backward_features"]
+        times["backward_masks"] = watch(backward) - times["backward_features"]
     launchers.memory.release()
-    traffic = compulsory_bytes(case)
-    rows = []
-    for name, milliseconds in times.items():
-        rate = traffic[name.removesuffix("_deterministic")] / milliseconds / 1e6
-        rows.append(
-            {
-                "case": case.name,
-                "dtype": case.dtype,
-                "masks": case.masks is not None,
-                "pass": name,
-                "milliseconds": milliseconds,
-                "gb_per_s": rate,
-                "share_of_copy": rate / copy,
-            }
+    return times
+
+
+def row(case: Case, name: str, milliseconds: float, traffic: int, copy: float) -> dict:
+    """A line of the report."""
+    rate = traffic / milliseconds / 1e6
+    return {
+        "case": case.name,
+        "dtype": case.dtype,
+        "masks": case.masks is not None,
+        "pass": name,
+        "milliseconds": milliseconds,
+        "gb_per_s": rate,
+        "share_of_copy": rate / copy,
+    }
+
+
+def table(report: dict) -> str:
+    """The rows as text."""
+    lines = [f"device copy: {report['copy_gb_per_s']:.0f} GB/s"]
+    for entry in report["rows"]:
+        masks = "masks" if entry["masks"] else ""
+        lines.append(
+            f"{entry['case']:55} {entry['dtype']:8} {masks:5} {entry['pass']:45} "
+            f"{entry['milliseconds']:7.3f} ms {entry['share_of_copy']:4.0%}"
         )
-    return rows
+    return "\n".join(lines)

@@ -15,8 +15,11 @@
 
 namespace tfmask {
 
-// The upper half of a float; arithmetic is done in float.
+// The upper half of a float, and IEEE half precision; arithmetic is done in float.
 struct BFloat16 {
+  uint16_t bits;
+};
+struct Half {
   uint16_t bits;
 };
 
@@ -38,11 +41,11 @@ struct Geometry {
   bool aligned = true;
 };
 
-// F is how features are stored, T what is computed with. Batch indices and levels must
-// be in range.
+// F is how features, pooled boxes and their gradients are stored, T what is computed with
+// and what masks are. Batch indices and levels must be in range.
 template <typename F, typename T>
 struct Inputs {
-  std::vector<const F*> features;  // a level: [batch, height, width, channels]
+  std::vector<const F*> features;  // per level: [batch, height, width, channels]
   const float* boxes;              // [num_rois, 4] x1, y1, x2, y2 in pixels
   const int32_t* batch_indices;    // [num_rois]
   const int32_t* levels;           // [num_rois]
@@ -55,21 +58,21 @@ using Parallel = std::function<void(int64_t units, int64_t cost,
 
 // out: [num_rois, size, size, channels], written entirely.
 template <typename F, typename T>
-void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, T* out,
+void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, F* out,
              const Parallel& parallel);
 
 // grad_features: like the features, written entirely. Each cell adds its terms in the
 // order of the boxes: the bits do not depend on the number of threads.
 template <typename F, typename T>
 void BackwardFeatures(const Geometry& geometry, const Inputs<F, T>& inputs,
-                      const T* grad_out, const std::vector<T*>& grad_features,
+                      const F* grad_out, const std::vector<F*>& grad_features,
                       const Parallel& parallel);
 
 // grad_masks: like the masks, written entirely; the bits do not depend on the number
 // of threads.
 template <typename F, typename T>
 void BackwardMasks(const Geometry& geometry, const Inputs<F, T>& inputs,
-                   const T* grad_out, T* grad_masks, const Parallel& parallel);
+                   const F* grad_out, T* grad_masks, const Parallel& parallel);
 
 }  // namespace tfmask
 

@@ -1,6 +1,7 @@
 #include "kernel.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "sampling.h"
 #include "vector_math.h"
@@ -177,22 +178,26 @@ int64_t BinRowCost(const Geometry& geometry) {
 }  // namespace
 
 template <typename F, typename T>
-void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, T* out,
+void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, F* out,
              const Parallel& parallel) {
   const VectorMath<F, T>& math = FastestVectorMath<F, T>();
+  const int64_t channels = geometry.channels;
   const std::vector<BinRow> order = OrderedBinRows(geometry, inputs);
   parallel(order.size(), BinRowCost(geometry), [&](int64_t begin, int64_t end) {
     BinRowSampler<F, T> sampler(geometry, inputs);
     Terms<T> terms;
+    std::vector<T> sums(std::is_same_v<F, T> ? 0 : channels);
     for (int64_t i = begin; i < end; ++i) {
       sampler.Load(order[i].roi, order[i].bin);
-      T* bins = out + (order[i].roi * geometry.size + order[i].bin) * geometry.size *
-                          geometry.channels;
-      for (int64_t w = 0; w < geometry.size; ++w) {
+      F* bins = out + (order[i].roi * geometry.size + order[i].bin) * geometry.size *
+                          channels;
+      for (int64_t w = 0; w < geometry.size; ++w, bins += channels) {
         sampler.NextBin(w, &terms);
-        math.weighted_sum(bins + w * geometry.channels, sampler.image(),
-                          terms.offsets.data(), terms.weights.data(),
-                          terms.offsets.size(), geometry.channels, false);
+        T* to = sums.data();
+        if constexpr (std::is_same_v<F, T>) to = bins;
+        math.weighted_sum(to, sampler.image(), terms.offsets.data(),
+                          terms.weights.data(), terms.offsets.size(), channels, false);
+        if constexpr (!std::is_same_v<F, T>) math.narrow(bins, to, channels);
       }
     }
   });
@@ -200,7 +205,7 @@ void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, T* out,
 
 template <typename F, typename T>
 void BackwardMasks(const Geometry& geometry, const Inputs<F, T>& inputs,
-                   const T* grad_out, T* grad_masks, const Parallel& parallel) {
+                   const F* grad_out, T* grad_masks, const Parallel& parallel) {
   const VectorMath<F, T>& math = FastestVectorMath<F, T>();
   const int64_t size = geometry.size, channels = geometry.channels;
   const int64_t height = geometry.mask_height, width = geometry.mask_width;
@@ -217,7 +222,7 @@ void BackwardMasks(const Geometry& geometry, const Inputs<F, T>& inputs,
   parallel(order.size(), BinRowCost(geometry), [&](int64_t begin, int64_t end) {
     BinRowSampler<F, T> sampler(geometry, inputs);
     Terms<T> terms;
-    std::vector<T> dots, products, line;
+    std::vector<T> dots, products, line, wide(std::is_same_v<F, T> ? 0 : channels);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t unit = order[i].roi * size + order[i].bin;
       sampler.Load(order[i].roi, order[i].bin);
@@ -226,8 +231,15 @@ void BackwardMasks(const Geometry& geometry, const Inputs<F, T>& inputs,
       for (int64_t w = 0; w < size; ++w) {
         sampler.NextBin(w, &terms);
         dots.resize(terms.offsets.size());
-        math.dots(grad_out + (unit * size + w) * channels, sampler.image(),
-                  terms.offsets.data(), terms.offsets.size(), channels, dots.data());
+        const F* stored = grad_out + (unit * size + w) * channels;
+        const T* grad = wide.data();
+        if constexpr (std::is_same_v<F, T>) {
+          grad = stored;
+        } else {
+          math.widen(wide.data(), stored, channels);
+        }
+        math.dots(grad, sampler.image(), terms.offsets.data(), terms.offsets.size(),
+                  channels, dots.data());
         sampler.Scatter(dots, &products);
       }
       const BoxFrame& frame = sampler.frame();
@@ -271,13 +283,14 @@ void BackwardMasks(const Geometry& geometry, const Inputs<F, T>& inputs,
 }
 
 #define TFMASK_INSTANTIATE(F, T)                                                      \
-  template void Forward<F, T>(const Geometry&, const Inputs<F, T>&, T*,               \
+  template void Forward<F, T>(const Geometry&, const Inputs<F, T>&, F*,               \
                               const Parallel&);                                       \
-  template void BackwardMasks<F, T>(const Geometry&, const Inputs<F, T>&, const T*, T*, \
+  template void BackwardMasks<F, T>(const Geometry&, const Inputs<F, T>&, const F*, T*, \
                                     const Parallel&);
 TFMASK_INSTANTIATE(float, float)
 TFMASK_INSTANTIATE(double, double)
 TFMASK_INSTANTIATE(BFloat16, float)
+TFMASK_INSTANTIATE(Half, float)
 #undef TFMASK_INSTANTIATE
 
 }  // namespace tfmask

@@ -1,5 +1,6 @@
 // The gradient of the features: every cell collects its terms from the bins that read it.
 #include <algorithm>
+#include <type_traits>
 
 #include "kernel.h"
 #include "sampling.h"
@@ -103,18 +104,25 @@ class CellReaders {
 template <typename F, typename T>
 class TileGradient {
  public:
-  TileGradient(const Geometry& geometry, const Inputs<F, T>& inputs, const T* grad_out)
+  TileGradient(const Geometry& geometry, const Inputs<F, T>& inputs, const F* grad_out)
       : geometry_(geometry), inputs_(inputs), grad_out_(grad_out) {}
 
-  void Compute(const Tile& tile, T* image) {
-    bool written = false;
-    for (int64_t roi : tile.rois) {
-      Collect(tile, roi);
-      if (terms_.size() < kMaxTerms) continue;
-      Sum(tile, image, written);
-      written = true;
+  // image: the level's map of the tile's image.
+  void Compute(const Tile& tile, F* image) {
+    const int64_t channels = geometry_.channels;
+    const int64_t width = geometry_.levels[tile.level].width;
+    F* first = image + (tile.rows.begin * width + tile.columns.begin) * channels;
+    if constexpr (std::is_same_v<F, T>) {
+      Compute(tile, first, width * channels);
+    } else {
+      // Summed in the wide type, and rounded once.
+      const int64_t line = (tile.columns.end - tile.columns.begin) * channels;
+      wide_.resize((tile.rows.end - tile.rows.begin) * line);
+      Compute(tile, wide_.data(), line);
+      for (int64_t y = 0; y < tile.rows.end - tile.rows.begin; ++y) {
+        math_.narrow(first + y * width * channels, wide_.data() + y * line, line);
+      }
     }
-    if (!written || !terms_.empty()) Sum(tile, image, written);
   }
 
  private:
@@ -126,6 +134,18 @@ class TileGradient {
     int64_t offset;  // of the bin in the gradient
     T weight;
   };
+
+  // sums: the tile's first cell, rows of cells `stride` apart.
+  void Compute(const Tile& tile, T* sums, int64_t stride) {
+    bool written = false;
+    for (int64_t roi : tile.rois) {
+      Collect(tile, roi);
+      if (terms_.size() < kMaxTerms) continue;
+      Sum(tile, sums, stride, written);
+      written = true;
+    }
+    if (!written || !terms_.empty()) Sum(tile, sums, stride, written);
+  }
 
   void Collect(const Tile& tile, int64_t roi) {
     const int64_t size = geometry_.size;
@@ -181,8 +201,7 @@ class TileGradient {
   }
 
   // Writes all cells, or adds to those that have terms.
-  void Sum(const Tile& tile, T* image, bool add) {
-    const Level& map = geometry_.levels[tile.level];
+  void Sum(const Tile& tile, T* sums, int64_t stride, bool add) {
     const int64_t channels = geometry_.channels;
     const int64_t width = tile.columns.end - tile.columns.begin;
     starts_.assign((tile.rows.end - tile.rows.begin) * width + 1, 0);
@@ -200,9 +219,8 @@ class TileGradient {
     for (size_t cell = 0; cell + 1 < starts_.size(); ++cell) {
       const int64_t begin = starts_[cell], count = starts_[cell + 1] - begin;
       if (add && count == 0) continue;
-      const int64_t y = tile.rows.begin + cell / width;
-      const int64_t x = tile.columns.begin + cell % width;
-      math_.weighted_sum(image + (y * map.width + x) * channels, grad_out_,
+      T* to = sums + cell / width * stride + cell % width * channels;
+      math_.weighted_sum(to, grad_out_,
                          sorted_.offsets.data() + begin,
                          sorted_.weights.data() + begin, count, channels, add);
     }
@@ -210,8 +228,9 @@ class TileGradient {
 
   const Geometry& geometry_;
   const Inputs<F, T>& inputs_;
-  const T* grad_out_;
-  const VectorMath<T, T>& math_ = FastestVectorMath<T, T>();
+  const F* grad_out_;
+  const VectorMath<F, T>& math_ = FastestVectorMath<F, T>();
+  std::vector<T> wide_;
   std::vector<Reading<T>> rows_, columns_;
   CellReaders<T> row_readers_, column_readers_;
   MaskGrid<T> masks_;
@@ -226,7 +245,7 @@ class TileGradient {
 
 template <typename F, typename T>
 void BackwardFeatures(const Geometry& geometry, const Inputs<F, T>& inputs,
-                      const T* grad_out, const std::vector<T*>& grad_features,
+                      const F* grad_out, const std::vector<F*>& grad_features,
                       const Parallel& parallel) {
   const std::vector<Tile> tiles = TilesWithRois(geometry, inputs);
   int64_t visits = 0;
@@ -246,11 +265,12 @@ void BackwardFeatures(const Geometry& geometry, const Inputs<F, T>& inputs,
 
 #define TFMASK_INSTANTIATE(F, T)                                     \
   template void BackwardFeatures<F, T>(                              \
-      const Geometry&, const Inputs<F, T>&, const T*, const std::vector<T*>&, \
+      const Geometry&, const Inputs<F, T>&, const F*, const std::vector<F*>&, \
       const Parallel&);
 TFMASK_INSTANTIATE(float, float)
 TFMASK_INSTANTIATE(double, double)
 TFMASK_INSTANTIATE(BFloat16, float)
+TFMASK_INSTANTIATE(Half, float)
 #undef TFMASK_INSTANTIATE
 
 }  // namespace tfmask

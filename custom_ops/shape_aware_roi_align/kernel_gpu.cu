@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include "gather_gpu.cuh"
+#include "masks_gpu.cuh"
+#include "tile_gpu.cuh"
 
 namespace tfmask {
 namespace gpu {
@@ -12,6 +13,7 @@ namespace {
 constexpr int64_t kMaxGrid = 65535;  // of the second and third dimension
 constexpr int64_t kMaxIndex = INT32_MAX;
 constexpr int kWantedBlocks = 2048;  // several for each multiprocessor
+using UsualPatch = Patch<2, 2, 4, 2>;
 
 // What a call passes on to the kernels.
 struct Call {
@@ -50,9 +52,9 @@ bool IsAligned(const void* pointer) {
   return reinterpret_cast<uintptr_t>(pointer) % 16 == 0;
 }
 
-// Whether channels can be moved four at a time.
-bool InFours(const TfmaskRoiParams& p, const void* rows) {
-  bool aligned = p.channels % 4 == 0 && IsAligned(rows);
+// Whether channels can be moved in vectors of `width`.
+bool InVectors(const TfmaskRoiParams& p, const void* rows, int width) {
+  bool aligned = p.channels % width == 0 && IsAligned(rows);
   for (int l = 0; l < p.num_levels; ++l) {
     aligned = aligned && IsAligned(p.features[l]) && IsAligned(p.grad_features[l]);
   }
@@ -69,83 +71,69 @@ cudaError_t Launch(void (*kernel)(Expected...), dim3 grid, cudaStream_t stream,
   return cudaLaunchKernelEx(&config, kernel, static_cast<Expected>(arguments)...);
 }
 
-// The grid of the kernels whose warps own bins.
-template <int V>
-dim3 WalkGrid(const TfmaskRoiParams& p) {
+template <typename F, typename T, int V, int G>
+cudaError_t RunForward(const Call& call, F* out) {
+  const TfmaskRoiParams& p = call.p;
   const int64_t bins = int64_t{p.size} * p.size;
-  const int64_t channel_blocks = ChannelBlocks<V>(p.channels);
+  const int64_t channel_blocks = ChannelBlocks<V, G>(p.channels);
   const int64_t parts = (bins + kBinsPerBlock - 1) / kBinsPerBlock;
-  return dim3(p.num_rois, channel_blocks * std::min(parts, kMaxGrid / channel_blocks));
+  const dim3 grid(p.num_rois,
+                  channel_blocks * std::min(parts, kMaxGrid / channel_blocks));
+  return Launch(Forward<F, T, V, G>, grid, call.stream, p, call.RoisOf<T>(), out);
 }
 
-template <typename F, typename T, int V>
-cudaError_t RunForward(const Call& call, void* out) {
-  return Launch(Forward<F, T, V>, WalkGrid<V>(call.p), call.stream, call.p,
-                call.RoisOf<T>(), static_cast<T*>(out));
-}
-
-template <typename T>
-cudaError_t Zero(void* data, int64_t count, cudaStream_t stream) {
-  if (count == 0) return cudaSuccess;
-  return cudaMemsetAsync(data, 0, count * sizeof(T), stream);
-}
-
-template <typename T, int V>
-cudaError_t RunBackwardFeatures(const Call& call, const T* grad_out,
-                                bool deterministic) {
+template <typename F, typename T, int V, int G, typename P>
+cudaError_t RunBackwardFeatures(const Call& call, const F* grad_out) {
   const TfmaskRoiParams& p = call.p;
-  const bool scatter = !deterministic || p.num_rois == 0;
+  int64_t tiles = 0;
   for (int l = 0; l < p.num_levels; ++l) {
-    const int64_t cells = int64_t{p.heights[l]} * p.widths[l];
-    cudaError_t error = cudaSuccess;
-    if (scatter) {
-      error = Zero<T>(p.grad_features[l], cells * p.batch * p.channels, call.stream);
-    } else if (cells > 0 && p.batch > 0) {
-      const int64_t rows = (p.heights[l] + kTileRows - 1) / kTileRows;
-      const int64_t columns = (p.widths[l] + kTileColumns - 1) / kTileColumns;
-      const dim3 grid(rows * columns, (p.channels + kWarp * V - 1) / (kWarp * V),
-                      p.batch);
-      error = Launch(GatherFeatures<T, V>, grid, call.stream, p, call.RoisOf<T>(),
-                     grad_out, l);
-    }
-    if (error != cudaSuccess) return error;
+    tiles += TilesOf(p, l, P::kTileRows, P::kTileColumns) * p.batch;
   }
-  if (!scatter || p.num_rois == 0) return cudaSuccess;
-  return Launch(ScatterFeatures<T, V>, WalkGrid<V>(p), call.stream, p,
-                call.RoisOf<T>(), grad_out);
+  if (tiles == 0) return cudaSuccess;
+  if (tiles > kMaxIndex) return cudaErrorInvalidValue;
+  const dim3 grid(tiles, ChannelBlocks<V, G>(p.channels));
+  const Rois<T> rois = call.RoisOf<T>();
+  const auto kernel = rois.masks == nullptr
+                          ? BackwardFeatures<F, T, V, G, P, false>
+                          : BackwardFeatures<F, T, V, G, P, true>;
+  return Launch(kernel, grid, call.stream, p, rois, grad_out);
 }
 
-template <typename F, typename T, int V>
-cudaError_t RunBackward(const Call& call, const T* grad_out, T* grad_masks,
-                        bool deterministic) {
+template <typename F, typename T, int V, int G>
+cudaError_t RunBackward(const Call& call, const F* grad_out, T* grad_masks) {
   const TfmaskRoiParams& p = call.p;
-  const cudaError_t error = RunBackwardFeatures<T, V>(call, grad_out, deterministic);
+  const cudaError_t error =
+      RunBackwardFeatures<F, T, V, G, UsualPatch>(call, grad_out);
   if (error != cudaSuccess || grad_masks == nullptr) return error;
   if (p.mask_height == 0 || p.num_rois == 0) return cudaSuccess;
   const int bands = std::min({std::max(kWantedBlocks / p.num_rois, 1), 8,
                               static_cast<int>(p.mask_height)});
-  return Launch(BackwardMasks<F, T, V>, dim3(p.num_rois, bands), call.stream, p,
+  return Launch(BackwardMasks<F, T, V, G>, dim3(p.num_rois, bands), call.stream, p,
                 call.RoisOf<T>(), grad_out, grad_masks);
 }
 
 template <typename F, typename T>
 cudaError_t DispatchForward(const Call& call, void* out) {
-  return InFours(call.p, out) ? RunForward<F, T, 4>(call, out)
-                              : RunForward<F, T, 1>(call, out);
+  F* rows = static_cast<F*>(out);
+  return InVectors(call.p, out, kVector<F>)
+             ? RunForward<F, T, kVector<F>, kGroups<F>>(call, rows)
+             : RunForward<F, T, 1, 2>(call, rows);
 }
 
 template <typename F, typename T>
-cudaError_t DispatchBackward(const Call& call, const void* grad_out, void* grad_masks,
-                             bool deterministic) {
+cudaError_t DispatchBackward(const Call& call, const void* grad_out,
+                             void* grad_masks) {
   const TfmaskRoiParams& p = call.p;
-  const T* grad = static_cast<const T*>(grad_out);
+  const F* grad = static_cast<const F*>(grad_out);
   T* masks = static_cast<T*>(grad_masks);
   if (p.channels == 0) {  // no gradient of features to write
     const int64_t count = int64_t{p.num_rois} * p.mask_height * p.mask_width;
-    return masks == nullptr ? cudaSuccess : Zero<T>(masks, count, call.stream);
+    if (masks == nullptr || count == 0) return cudaSuccess;
+    return cudaMemsetAsync(masks, 0, count * sizeof(T), call.stream);
   }
-  return InFours(p, grad) ? RunBackward<F, T, 4>(call, grad, masks, deterministic)
-                          : RunBackward<F, T, 1>(call, grad, masks, deterministic);
+  return InVectors(p, grad, kVector<F>)
+             ? RunBackward<F, T, kVector<F>, kGroups<F>>(call, grad, masks)
+             : RunBackward<F, T, 1, 2>(call, grad, masks);
 }
 
 }  // namespace
@@ -172,21 +160,24 @@ extern "C" int tfmask_shape_aware_roi_align_forward(
 extern "C" int tfmask_shape_aware_roi_align_backward(
     const TfmaskRoiParams* p, int dtype, const float* boxes,
     const int32_t* batch_indices, const int32_t* levels, const void* masks,
-    const void* grad_out, void* grad_masks, int deterministic, cudaStream_t stream) {
+    const void* grad_out, void* grad_masks, cudaStream_t stream) {
   using namespace tfmask::gpu;
   const cudaError_t error = Check(*p, masks);
   if (error != cudaSuccess) return error;
   const Call call = {*p, boxes, batch_indices, levels, masks, stream};
-  const bool ordered = deterministic != 0;
   switch (dtype) {
     case TFMASK_F32:
-      return DispatchBackward<float, float>(call, grad_out, grad_masks, ordered);
+      return DispatchBackward<float, float>(call, grad_out, grad_masks);
     case TFMASK_F64:
-      return DispatchBackward<double, double>(call, grad_out, grad_masks, ordered);
+      return DispatchBackward<double, double>(call, grad_out, grad_masks);
     case TFMASK_F16:
-      return DispatchBackward<Half, float>(call, grad_out, grad_masks, ordered);
+      return DispatchBackward<Half, float>(call, grad_out, grad_masks);
     case TFMASK_BF16:
-      return DispatchBackward<BFloat16, float>(call, grad_out, grad_masks, ordered);
+      return DispatchBackward<BFloat16, float>(call, grad_out, grad_masks);
   }
   return cudaErrorInvalidValue;
 }
+
+#ifdef TFMASK_CANDIDATES
+#include "candidates_gpu.cuh"
+#endif

@@ -14,27 +14,32 @@
 
 typedef struct {
   const void* features[TFMASK_MAX_LEVELS];  // [batch, heights[l], widths[l], channels]
-  // Backward only, written entirely: float, or double for TFMASK_F64.
-  void* grad_features[TFMASK_MAX_LEVELS];
+  void* grad_features[TFMASK_MAX_LEVELS];   // backward only, written entirely
   int32_t heights[TFMASK_MAX_LEVELS];
   int32_t widths[TFMASK_MAX_LEVELS];
   float strides[TFMASK_MAX_LEVELS];  // pixels a cell
+  // Without levels: a box is on as many levels above the first as there are entries
+  // level_areas[0 .. num_levels - 2] that its area in pixels reaches; ascending, > 0.
+  float level_areas[TFMASK_MAX_LEVELS];
   int32_t num_levels, batch, channels, num_rois;
   int32_t size;                     // bins a side
   int32_t mask_height, mask_width;  // 0: RoIAlign without masks
   int32_t sampling_ratio;           // samples a bin and axis; 0: adaptive
   int32_t aligned;
+  int32_t inclusive;  // pooling reads x2 - 1 and y2 - 1; the area is of x2 and y2
 } TfmaskRoiParams;
 
-// Type of the features; out, grad_out and masks are float, double for TFMASK_F64.
+// Type of the features, of out and of their gradients; computed in float, and masks are
+// float: double for TFMASK_F64.
 enum TfmaskDtype { TFMASK_F32 = 0, TFMASK_F64 = 1, TFMASK_F16 = 2, TFMASK_BF16 = 3 };
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// boxes [M, 4] x1, y1, x2, y2 in pixels, batch_indices [M], levels [M], masks [M, Hp,
-// Wp] or null; writes out [M, S, S, C]. An index out of range gives a box of zeros.
+// boxes [M, 4] x1, y1, x2, y2 in pixels, batch_indices [M], levels [M] or null (by area),
+// masks [M, Hp, Wp] or null; writes out [M, S, S, C]. An index out of range gives a box
+// of zeros.
 int tfmask_shape_aware_roi_align_forward(const TfmaskRoiParams* p, int dtype,
                                          const float* boxes,
                                          const int32_t* batch_indices,
@@ -42,14 +47,13 @@ int tfmask_shape_aware_roi_align_forward(const TfmaskRoiParams* p, int dtype,
                                          void* out, cudaStream_t stream);
 
 // grad_out [M, S, S, C]; writes p->grad_features and grad_masks [M, Hp, Wp], which may
-// be null. grad_masks has the same bits in every run; grad_features with deterministic
-// != 0.
+// be null. Both have the same bits in every run.
 int tfmask_shape_aware_roi_align_backward(const TfmaskRoiParams* p, int dtype,
                                           const float* boxes,
                                           const int32_t* batch_indices,
                                           const int32_t* levels, const void* masks,
                                           const void* grad_out, void* grad_masks,
-                                          int deterministic, cudaStream_t stream);
+                                          cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,5 @@
 // The TensorFlow side: op definitions, checks of the arguments, CPU kernels.
-#define EIGEN_USE_THREADS
-
-#include <type_traits>
+#include <algorithm>
 #include <vector>
 
 #include "kernel.h"
@@ -19,7 +17,7 @@ using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 // Ranks of the shared inputs, from input `first` on: features, boxes, batch_indices,
-// levels, masks. Gives the number of rois and of channels.
+// levels if there are any, masks. Gives the number of rois and of channels.
 absl::Status CheckInputShapes(InferenceContext* c, int first, DimensionHandle* rois,
                               DimensionHandle* channels) {
   int num_levels;
@@ -35,11 +33,14 @@ absl::Status CheckInputShapes(InferenceContext* c, int first, DimensionHandle* r
   DimensionHandle four;
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(shape, 1), 4, &four));
   *rois = c->Dim(shape, 0);
-  for (int i = 1; i <= 2; ++i) {
-    TF_RETURN_IF_ERROR(c->WithRank(c->input(boxes + i), 1, &shape));
+  int assignments;
+  TF_RETURN_IF_ERROR(c->GetAttr("P", &assignments));
+  const int masks = boxes + 2 + assignments;
+  for (int i = boxes + 1; i < masks; ++i) {
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(i), 1, &shape));
     TF_RETURN_IF_ERROR(c->Merge(*rois, c->Dim(shape, 0), rois));
   }
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(boxes + 3), 3, &shape));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(masks), 3, &shape));
   bool has_masks;
   TF_RETURN_IF_ERROR(c->GetAttr("has_masks", &has_masks));
   if (has_masks) TF_RETURN_IF_ERROR(c->Merge(*rois, c->Dim(shape, 0), rois));
@@ -61,41 +62,47 @@ absl::Status GradShape(InferenceContext* c) {
   int num_levels;
   TF_RETURN_IF_ERROR(c->GetAttr("L", &num_levels));
   for (int l = 0; l < num_levels; ++l) c->set_output(l, c->input(1 + l));
-  c->set_output(num_levels, c->input(num_levels + 4));
+  c->set_output(num_levels, c->input(c->num_inputs() - 1));
   return absl::OkStatus();
 }
 
 REGISTER_OP("Tfmask>ShapeAwareRoiAlign")
     .Attr("L: int >= 1")
-    .Attr("T: {float, double, bfloat16}")
+    .Attr("P: int >= 0")
+    .Attr("T: {float, double, bfloat16, half}")
     .Attr("U: {float, double}")
     .Attr("size: int >= 1")
     .Attr("strides: list(float)")
     .Attr("sampling_ratio: int >= 0")
     .Attr("aligned: bool")
     .Attr("has_masks: bool")
+    .Attr("level_areas: list(float) = []")
+    .Attr("inclusive: bool = false")
     .Input("features: L * T")
     .Input("boxes: float")
     .Input("batch_indices: int32")
-    .Input("levels: int32")
+    .Input("levels: P * int32")
     .Input("masks: U")
-    .Output("pooled: U")
+    .Output("pooled: T")
     .SetShapeFn(ForwardShape);
 
 REGISTER_OP("Tfmask>ShapeAwareRoiAlignGrad")
     .Attr("L: int >= 1")
-    .Attr("T: {float, double, bfloat16}")
+    .Attr("P: int >= 0")
+    .Attr("T: {float, double, bfloat16, half}")
     .Attr("U: {float, double}")
     .Attr("size: int >= 1")
     .Attr("strides: list(float)")
     .Attr("sampling_ratio: int >= 0")
     .Attr("aligned: bool")
     .Attr("has_masks: bool")
-    .Input("grad: U")
+    .Attr("level_areas: list(float) = []")
+    .Attr("inclusive: bool = false")
+    .Input("grad: T")
     .Input("features: L * T")
     .Input("boxes: float")
     .Input("batch_indices: int32")
-    .Input("levels: int32")
+    .Input("levels: P * int32")
     .Input("masks: U")
     .Output("grad_features: L * T")
     .Output("grad_masks: U")
@@ -118,6 +125,36 @@ absl::Status CheckIndices(const Geometry& geometry, const Inputs<F, T>& inputs) 
   return absl::OkStatus();
 }
 
+// Levels by area, and boxes less a pixel: what the kernels are to see of the boxes.
+struct Assigned {
+  std::vector<float> boxes;
+  std::vector<int32_t> levels;
+};
+
+template <typename F, typename T>
+void Assign(const Geometry& geometry, const std::vector<float>& level_areas,
+            bool inclusive, Inputs<F, T>* inputs, Assigned* assigned) {
+  const float* boxes = inputs->boxes;
+  if (inputs->levels == nullptr) {
+    assigned->levels.resize(geometry.num_rois);
+    for (int64_t m = 0; m < geometry.num_rois; ++m) {
+      const float* box = boxes + 4 * m;
+      const float area =
+          std::max(box[2] - box[0], 0.0f) * std::max(box[3] - box[1], 0.0f);
+      for (float least : level_areas) assigned->levels[m] += area >= least;
+    }
+    inputs->levels = assigned->levels.data();
+  }
+  if (inclusive) {
+    assigned->boxes.assign(boxes, boxes + 4 * geometry.num_rois);
+    for (int64_t m = 0; m < geometry.num_rois; ++m) {
+      assigned->boxes[4 * m + 2] -= 1.0f;
+      assigned->boxes[4 * m + 3] -= 1.0f;
+    }
+    inputs->boxes = assigned->boxes.data();
+  }
+}
+
 Parallel Threads(OpKernelContext* context) {
   const auto* workers = context->device()->tensorflow_cpu_worker_threads();
   return [workers](int64_t units, int64_t cost,
@@ -135,6 +172,8 @@ class ForwardOp : public RoiAlignOp<T, U> {
     Geometry geometry;
     Inputs<Stored<T>, U> inputs;
     OP_REQUIRES_OK(context, this->Read(context, 0, &geometry, &inputs));
+    Assigned assigned;
+    Assign(geometry, this->level_areas_, this->inclusive_, &inputs, &assigned);
     OP_REQUIRES_OK(context, CheckIndices(geometry, inputs));
     TensorShape shape;
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
@@ -144,7 +183,7 @@ class ForwardOp : public RoiAlignOp<T, U> {
     Tensor* pooled = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &pooled));
     if (shape.num_elements() == 0) return;
-    Forward(geometry, inputs, pooled->flat<U>().data(), Threads(context));
+    Forward(geometry, inputs, StoredData<T>(pooled), Threads(context));
   }
 };
 
@@ -157,46 +196,24 @@ class GradOp : public RoiAlignOp<T, U> {
     Geometry geometry;
     Inputs<Stored<T>, U> inputs;
     OP_REQUIRES_OK(context, this->Read(context, 1, &geometry, &inputs));
+    Assigned assigned;
+    Assign(geometry, this->level_areas_, this->inclusive_, &inputs, &assigned);
     OP_REQUIRES_OK(context, CheckIndices(geometry, inputs));
-    const Tensor& grad = context->input(0);
-    TensorShape shape;
-    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
-                                {geometry.num_rois, geometry.size, geometry.size,
-                                 geometry.channels},
-                                &shape));
-    OP_REQUIRES(context, grad.shape() == shape,
-                absl::InvalidArgumentError(
-                    absl::StrCat("grad has the shape ", grad.shape().DebugString(),
-                                 ": expected ", shape.DebugString())));
-    // The terms of a bfloat16 gradient are summed in float.
-    std::vector<Tensor> sums(this->num_levels_);
-    std::vector<Tensor*> results(this->num_levels_);
-    std::vector<U*> grad_features;
+    OP_REQUIRES_OK(context, this->CheckGrad(context, geometry));
+    std::vector<Stored<T>*> grad_features;
     for (int l = 0; l < this->num_levels_; ++l) {
-      const TensorShape& map = context->input(1 + l).shape();
-      OP_REQUIRES_OK(context, context->allocate_output(l, map, &results[l]));
-      if constexpr (std::is_same_v<T, U>) {
-        sums[l] = *results[l];
-      } else {
-        OP_REQUIRES_OK(context, context->allocate_temp(
-                                    tensorflow::DataTypeToEnum<U>::value, map, &sums[l]));
-      }
-      grad_features.push_back(sums[l].template flat<U>().data());
+      Tensor* result = nullptr;
+      OP_REQUIRES_OK(context, context->allocate_output(
+                                  l, context->input(1 + l).shape(), &result));
+      grad_features.push_back(StoredData<T>(result));
     }
     const Parallel threads = Threads(context);
-    const U* gradient = grad.flat<U>().data();
+    const Stored<T>* gradient = StoredData<T>(context->input(0));
     if (geometry.channels > 0) {
       BackwardFeatures(geometry, inputs, gradient, grad_features, threads);
     }
-    if constexpr (!std::is_same_v<T, U>) {
-      for (int l = 0; l < this->num_levels_; ++l) {
-        results[l]->template flat<T>().device(
-            context->eigen_device<Eigen::ThreadPoolDevice>()) =
-            sums[l].template flat<U>().template cast<T>();
-      }
-    }
     Tensor* grad_masks = nullptr;
-    const TensorShape& mask_shape = context->input(this->num_levels_ + 4).shape();
+    const TensorShape& mask_shape = context->input(this->MasksInput(1)).shape();
     OP_REQUIRES_OK(context,
                    context->allocate_output(this->num_levels_, mask_shape, &grad_masks));
     if (this->has_masks_ && geometry.num_rois > 0) {
@@ -219,6 +236,7 @@ class GradOp : public RoiAlignOp<T, U> {
 TFMASK_REGISTER(float, float)
 TFMASK_REGISTER(double, double)
 TFMASK_REGISTER(tensorflow::bfloat16, float)
+TFMASK_REGISTER(Eigen::half, float)
 #undef TFMASK_REGISTER
 
 }  // namespace

@@ -20,9 +20,31 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-// How the kernel sees TensorFlow's bfloat16.
+// How the kernel sees TensorFlow's types.
 template <typename T>
-using Stored = std::conditional_t<std::is_same_v<T, tensorflow::bfloat16>, BFloat16, T>;
+struct StoredAs {
+  using type = T;
+};
+template <>
+struct StoredAs<tensorflow::bfloat16> {
+  using type = BFloat16;
+};
+template <>
+struct StoredAs<Eigen::half> {
+  using type = Half;
+};
+template <typename T>
+using Stored = typename StoredAs<T>::type;
+
+template <typename T>
+Stored<T>* StoredData(Tensor* tensor) {
+  return reinterpret_cast<Stored<T>*>(tensor->flat<T>().data());
+}
+
+template <typename T>
+const Stored<T>* StoredData(const Tensor& tensor) {
+  return reinterpret_cast<const Stored<T>*>(tensor.flat<T>().data());
+}
 
 // Attributes and inputs that both ops share.
 template <typename T, typename U>
@@ -30,6 +52,9 @@ class RoiAlignOp : public OpKernel {
  public:
   explicit RoiAlignOp(OpKernelConstruction* construction) : OpKernel(construction) {
     OP_REQUIRES_OK(construction, construction->GetAttr("L", &num_levels_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("P", &num_assignments_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("level_areas", &level_areas_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("inclusive", &inclusive_));
     OP_REQUIRES_OK(construction, construction->GetAttr("size", &size_));
     OP_REQUIRES_OK(construction, construction->GetAttr("strides", &strides_));
     OP_REQUIRES_OK(construction, construction->GetAttr("sampling_ratio", &sampling_));
@@ -46,18 +71,30 @@ class RoiAlignOp : public OpKernel {
                   absl::InvalidArgumentError(absl::StrCat(
                       "stride ", stride, ": expected a positive number of pixels")));
     }
+    const size_t areas = num_assignments_ == 0 ? num_levels_ - 1 : 0;
+    OP_REQUIRES(construction, num_assignments_ <= 1 && level_areas_.size() == areas,
+                absl::InvalidArgumentError(absl::StrCat(
+                    "level_areas has ", level_areas_.size(), " entries beside ",
+                    num_assignments_, " levels: expected ", areas)));
+    for (size_t i = 0; i < areas; ++i) {
+      const float least = i == 0 ? 0.0f : level_areas_[i - 1];
+      OP_REQUIRES(construction, level_areas_[i] > least,
+                  absl::InvalidArgumentError(
+                      absl::StrCat("level_areas has ", level_areas_[i], " after ", least,
+                                   ": expected ascending areas above 0")));
+    }
     OP_REQUIRES(construction, sampling_ <= 4096,
                 absl::InvalidArgumentError(absl::StrCat(
                     "sampling_ratio ", sampling_, ": expected 0 to 4096")));
   }
 
  protected:
+  // Checks shapes. Without levels, inputs->levels is null.
   absl::Status Read(OpKernelContext* context, int first, Geometry* geometry,
                     Inputs<Stored<T>, U>* inputs) const {
     const Tensor& boxes = context->input(first + num_levels_);
     const Tensor& batch_indices = context->input(first + num_levels_ + 1);
-    const Tensor& levels = context->input(first + num_levels_ + 2);
-    const Tensor& masks = context->input(first + num_levels_ + 3);
+    const Tensor& masks = context->input(MasksInput(first));
     const Tensor& finest = context->input(first);
     if (boxes.dims() != 2 || boxes.dim_size(1) != 4) {
       return Mismatch("boxes", boxes, "[M, 4]");
@@ -66,8 +103,13 @@ class RoiAlignOp : public OpKernel {
     if (batch_indices.dims() != 1 || batch_indices.dim_size(0) != rois) {
       return Mismatch("batch_indices", batch_indices, absl::StrCat("[", rois, "]"));
     }
-    if (levels.dims() != 1 || levels.dim_size(0) != rois) {
-      return Mismatch("levels", levels, absl::StrCat("[", rois, "]"));
+    inputs->levels = nullptr;
+    if (num_assignments_ == 1) {
+      const Tensor& levels = context->input(first + num_levels_ + 2);
+      if (levels.dims() != 1 || levels.dim_size(0) != rois) {
+        return Mismatch("levels", levels, absl::StrCat("[", rois, "]"));
+      }
+      inputs->levels = levels.flat<int32_t>().data();
     }
     if (has_masks_ && (masks.dims() != 3 || masks.dim_size(0) != rois ||
                        masks.dim_size(1) < 1 || masks.dim_size(2) < 1)) {
@@ -85,8 +127,7 @@ class RoiAlignOp : public OpKernel {
                         "at least one cell");
       }
       geometry->levels.push_back({map.dim_size(1), map.dim_size(2), strides_[l]});
-      inputs->features.push_back(
-          reinterpret_cast<const Stored<T>*>(map.flat<T>().data()));
+      inputs->features.push_back(StoredData<T>(map));
     }
     geometry->batch = finest.dim_size(0);
     geometry->channels = finest.dim_size(3);
@@ -96,7 +137,6 @@ class RoiAlignOp : public OpKernel {
     geometry->aligned = aligned_;
     inputs->boxes = boxes.flat<float>().data();
     inputs->batch_indices = batch_indices.flat<int32_t>().data();
-    inputs->levels = levels.flat<int32_t>().data();
     inputs->masks = nullptr;
     if (has_masks_) {
       geometry->mask_height = masks.dim_size(1);
@@ -106,9 +146,25 @@ class RoiAlignOp : public OpKernel {
     return absl::OkStatus();
   }
 
-  int num_levels_, size_, sampling_;
-  std::vector<float> strides_;
-  bool aligned_, has_masks_;
+  // Checks the shape of input 0 of the gradient.
+  absl::Status CheckGrad(OpKernelContext* context, const Geometry& geometry) const {
+    const Tensor& grad = context->input(0);
+    if (grad.dims() == 4 && grad.dim_size(0) == geometry.num_rois &&
+        grad.dim_size(1) == geometry.size && grad.dim_size(2) == geometry.size &&
+        grad.dim_size(3) == geometry.channels) {
+      return absl::OkStatus();
+    }
+    return Mismatch("grad", grad,
+                    absl::StrCat("[", geometry.num_rois, ", ", geometry.size, ", ",
+                                 geometry.size, ", ", geometry.channels, "]"));
+  }
+
+  // The index of the input masks, where `first` is that of the features.
+  int MasksInput(int first) const { return first + num_levels_ + 2 + num_assignments_; }
+
+  int num_levels_, num_assignments_, size_, sampling_;
+  std::vector<float> strides_, level_areas_;
+  bool aligned_, inclusive_, has_masks_;
 
  private:
   static absl::Status Mismatch(const std::string& name, const Tensor& tensor,

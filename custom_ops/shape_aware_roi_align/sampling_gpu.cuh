@@ -55,16 +55,29 @@ __device__ inline Frame FrameOf(const TfmaskRoiParams& p, float low, float high,
   return frame;
 }
 
-// The y axis of a box, or the x axis. A box that is not finite is empty and at the
+// What pooling reads of a box, in pixels. A box that is not finite is empty and at the
 // origin.
-__device__ inline Frame BoxFrame(const TfmaskRoiParams& p, const float* box, bool y,
-                                 float stride) {
+struct Corners {
+  float x1, y1, x2, y2;
+};
+
+__device__ inline float Clipped(float value) {
+  return fminf(fmaxf(value, -1e6f), 1e6f);
+}
+
+__device__ inline Corners CornersOf(const TfmaskRoiParams& p, const float* box) {
   bool finite = true;
   for (int i = 0; i < 4; ++i) finite &= fabsf(box[i]) <= FLT_MAX;
-  const float low = finite ? box[y ? 1 : 0] : 0.0f;
-  const float high = finite ? box[y ? 3 : 2] : 0.0f;
-  return FrameOf(p, fminf(fmaxf(low, -1e6f), 1e6f), fminf(fmaxf(high, -1e6f), 1e6f),
-                 stride);
+  if (!finite) return {0.0f, 0.0f, 0.0f, 0.0f};
+  const float less = p.inclusive ? 1.0f : 0.0f;
+  return {Clipped(box[0]), Clipped(box[1]), Clipped(box[2] - less),
+          Clipped(box[3] - less)};
+}
+
+// The y axis of a box, or the x axis.
+__device__ inline Frame BoxFrame(const TfmaskRoiParams& p, const Corners& box, bool y,
+                                 float stride) {
+  return y ? FrameOf(p, box.y1, box.y2, stride) : FrameOf(p, box.x1, box.x2, stride);
 }
 
 // The same samples in the frame of the mask: corrected Eq. 5, see
@@ -165,15 +178,28 @@ template <typename T>
 struct Rois {
   const float* boxes;
   const int32_t* batch_indices;
-  const int32_t* levels;
-  const T* masks;  // null: RoIAlign
+  const int32_t* levels;  // null: by area
+  const T* masks;         // null: RoIAlign
+
+  __device__ const float* At(int64_t m) const { return boxes + 4 * m; }
 };
+
+// The level of box m, in range or not.
+template <typename T>
+__device__ int LevelOf(const TfmaskRoiParams& p, const Rois<T>& rois, int64_t m) {
+  if (rois.levels != nullptr) return rois.levels[m];
+  const float* box = rois.At(m);
+  const float area = fmaxf(box[2] - box[0], 0.0f) * fmaxf(box[3] - box[1], 0.0f);
+  int level = 0;
+  for (int l = 0; l + 1 < p.num_levels; ++l) level += area >= p.level_areas[l];
+  return level;
+}
 
 // Called by all threads of a block, of which there are at least 2 * kTable.
 template <typename T>
 __device__ void LoadBox(const TfmaskRoiParams& p, const Rois<T>& rois, int m,
                         Box<T>* box) {
-  const int level = rois.levels[m], image = rois.batch_indices[m];
+  const int level = LevelOf(p, rois, m), image = rois.batch_indices[m];
   bool valid = level >= 0 && level < p.num_levels && image >= 0 && image < p.batch;
   valid = valid && p.heights[level] > 0 && p.widths[level] > 0;
   if (threadIdx.x == 0) {
@@ -187,7 +213,7 @@ __device__ void LoadBox(const TfmaskRoiParams& p, const Rois<T>& rois, int m,
     const int extent = is_y ? p.heights[level] : p.widths[level];
     const int mask_extent = is_y ? p.mask_height : p.mask_width;
     const Frame frame =
-        BoxFrame(p, rois.boxes + 4 * static_cast<int64_t>(m), is_y, p.strides[level]);
+        BoxFrame(p, CornersOf(p, rois.At(m)), is_y, p.strides[level]);
     Axis<T>& axis = is_y ? box->y : box->x;
     if (k == 0) {
       axis.frame = frame;

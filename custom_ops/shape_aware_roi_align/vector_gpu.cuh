@@ -11,7 +11,8 @@ namespace gpu {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// Stored types that are widened when read, so that no half arithmetic is needed.
+// Stored types that are widened when read and rounded when written, so that no half
+// arithmetic is needed.
 struct Half {
   uint16_t bits;
 };
@@ -40,6 +41,38 @@ __device__ inline float Widen(Half value) {
 #endif
 }
 
+// To the nearest number of the stored type, ties to even.
+__device__ inline void Narrow(float value, float* to) { *to = value; }
+__device__ inline void Narrow(double value, double* to) { *to = value; }
+__device__ inline void Narrow(float value, BFloat16* to) {
+  const unsigned bits = __float_as_uint(value);
+  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  const unsigned rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+  to->bits = static_cast<uint16_t>(is_nan ? bits >> 16 | 0x40u : rounded >> 16);
+}
+__device__ inline void Narrow(float value, Half* to) {
+#ifdef __CUDA_ARCH__
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to->bits) : "f"(value));
+#else
+  const unsigned bits = __float_as_uint(value), sign = bits >> 16 & 0x8000u;
+  unsigned magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) {
+    magnitude = 0x7e00u;  // NaN
+  } else if (magnitude >= 0x477ff000u) {
+    magnitude = 0x7c00u;  // rounds to infinity
+  } else if (magnitude < 0x38800000u) {
+    // A subnormal half: its bits are the value in units of 2^-24, and adding 2^23 rounds
+    // to that unit.
+    const float units = __uint_as_float(magnitude) * 0x1p24f + 0x1p23f;
+    magnitude = __float_as_uint(units) - 0x4b000000u;
+  } else {
+    magnitude += 0xfffu + (magnitude >> 13 & 1u);
+    magnitude = (magnitude - (112u << 23)) >> 13;
+  }
+  to->bits = static_cast<uint16_t>(sign | magnitude);
+#endif
+}
+
 // V neighbouring channels, moved by loads and stores of at most 16 bytes.
 template <typename F, int V>
 struct alignas(V * sizeof(F) < 16 ? V * sizeof(F) : 16) Pack {
@@ -53,32 +86,20 @@ __device__ void Load(const F* from, T (&values)[V]) {
   for (int i = 0; i < V; ++i) values[i] = Widen(pack.values[i]);
 }
 
-template <typename T, int V>
-__device__ void Store(const T (&values)[V], T* to) {
-  Pack<T, V> pack;
+template <typename F, typename T, int V>
+__device__ void Store(const T (&values)[V], F* to) {
+  Pack<F, V> pack;
 #pragma unroll
-  for (int i = 0; i < V; ++i) pack.values[i] = values[i];
-  *reinterpret_cast<Pack<T, V>*>(to) = pack;
+  for (int i = 0; i < V; ++i) Narrow(values[i], &pack.values[i]);
+  *reinterpret_cast<Pack<F, V>*>(to) = pack;
 }
 
-// to[i] += weight * values[i]
-template <typename T, int V>
-__device__ void AtomicAdd(T weight, const T (&values)[V], T* to) {
-#pragma unroll
-  for (int i = 0; i < V; ++i) atomicAdd(to + i, weight * values[i]);
-}
-
-__device__ inline void AtomicAdd(float weight, const float (&values)[4], float* to) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  // One 16-byte reduction in the second-level cache instead of four.
-  atomicAdd(reinterpret_cast<float4*>(to),
-            make_float4(weight * values[0], weight * values[1], weight * values[2],
-                        weight * values[3]));
-#else
-#pragma unroll
-  for (int i = 0; i < 4; ++i) atomicAdd(to + i, weight * values[i]);
-#endif
-}
+// How many channels a lane moves at once where they are aligned, and how many such
+// vectors it holds: eight channels, or four of double.
+template <typename F>
+constexpr int kVector = 16 / sizeof(F);
+template <typename F>
+constexpr int kGroups = sizeof(F) == 2 ? 1 : 2;
 
 template <typename T>
 __device__ T WarpSum(T value) {

@@ -1,5 +1,4 @@
-// The two inner loops over channels, in the widest vectors of the machine that runs
-// them.
+// The inner loops over channels, in the widest vectors of the machine that runs them.
 #ifndef TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
 #define TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
 
@@ -20,6 +19,10 @@ struct VectorMath {
   // dots[t] = sum over c of vector[c] * base[offsets[t] + c]
   void (*dots)(const T* vector, const F* base, const int64_t* offsets, int64_t terms,
                int64_t channels, T* dots);
+  // to[i] = from[i]
+  void (*widen)(T* to, const F* from, int64_t count);
+  // The same, to the nearest number of F, ties to even.
+  void (*narrow)(F* to, const T* from, int64_t count);
 };
 
 namespace vector_math {
@@ -45,6 +48,29 @@ struct Register {
     return value;
   }
 
+  // Without subnormal floats on the way, which TensorFlow's threads take for zero.
+  static TFMASK_INLINE type Load(const Half* from) {
+    using bits_type = typename Register<uint32_t, kBytes>::type;
+    typename Register<uint16_t, kBytes / 2>::type halves;
+    std::memcpy(&halves, from, sizeof(halves));
+    const bits_type bits = __builtin_convertvector(halves, bits_type);
+    const bits_type magnitude = bits & 0x7fff;
+    const bits_type normal = (magnitude << 13) + (112u << 23);
+    const bits_type special = normal + (112u << 23);  // infinity and NaN
+    const bits_type shifted = normal + (1u << 23);
+    type tiny;
+    std::memcpy(&tiny, &shifted, sizeof(tiny));
+    tiny -= 0x1p-14f;
+    bits_type subnormal;
+    std::memcpy(&subnormal, &tiny, sizeof(subnormal));
+    const bits_type finite = magnitude < 0x400 ? subnormal : normal;
+    const bits_type wide =
+        (magnitude >= 0x7c00 ? special : finite) | (bits & 0x8000) << 16;
+    type value;
+    std::memcpy(&value, &wide, sizeof(value));
+    return value;
+  }
+
   static TFMASK_INLINE void Store(T* to, const type& value) {
     std::memcpy(to, &value, sizeof(value));
   }
@@ -55,11 +81,65 @@ TFMASK_INLINE T Scalar(T value) {
   return value;
 }
 
+TFMASK_INLINE float FloatOf(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+TFMASK_INLINE uint32_t BitsOf(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
 TFMASK_INLINE float Scalar(BFloat16 value) {
-  const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
-  float result;
-  std::memcpy(&result, &bits, sizeof(result));
-  return result;
+  return FloatOf(static_cast<uint32_t>(value.bits) << 16);
+}
+
+TFMASK_INLINE float Scalar(Half value) {
+  const uint32_t magnitude = value.bits & 0x7fff;
+  const uint32_t normal = (magnitude << 13) + (112u << 23);
+  const uint32_t special = normal + (112u << 23);
+  const uint32_t subnormal = BitsOf(FloatOf(normal + (1u << 23)) - 0x1p-14f);
+  const uint32_t finite = magnitude < 0x400 ? subnormal : normal;
+  const uint32_t sign = static_cast<uint32_t>(value.bits & 0x8000) << 16;
+  return FloatOf((magnitude >= 0x7c00 ? special : finite) | sign);
+}
+
+// Without branches, so that compilers make vectors of the loops around them.
+template <typename T>
+TFMASK_INLINE void Narrow(T value, T* to) {
+  *to = value;
+}
+
+TFMASK_INLINE void Narrow(float value, BFloat16* to) {
+  const uint32_t bits = BitsOf(value);
+  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
+  to->bits = static_cast<uint16_t>(is_nan ? bits >> 16 | 0x40 : rounded);
+}
+
+TFMASK_INLINE void Narrow(float value, Half* to) {
+  const uint32_t bits = BitsOf(value), magnitude = bits & 0x7fffffff;
+  const uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+  const uint32_t normal = (rounded - (112u << 23)) >> 13;
+  // In units of 2^-24, to which adding 2^23 rounds.
+  const uint32_t subnormal = BitsOf(FloatOf(magnitude) * 0x1p24f + 0x1p23f) - 0x4b000000;
+  uint32_t result = magnitude < 0x38800000 ? subnormal : normal;
+  result = magnitude >= 0x477ff000 ? 0x7c00 : result;  // rounds to infinity
+  result = magnitude > 0x7f800000 ? 0x7e00 : result;   // NaN
+  to->bits = static_cast<uint16_t>(result | (bits >> 16 & 0x8000));
+}
+
+template <typename F, typename T>
+TFMASK_INLINE void WidenAll(T* to, const F* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = Scalar(from[i]);
+}
+
+template <typename F, typename T>
+TFMASK_INLINE void NarrowAll(F* to, const T* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) Narrow(from[i], to + i);
 }
 
 // kCount registers of channels from c on.
@@ -151,7 +231,13 @@ TFMASK_INLINE void Dots(const T* vector, const F* base, const int64_t* offsets,
                            int64_t terms, int64_t channels, T* dots) {                 \
       Dots<F, T, BYTES>(vector, base, offsets, terms, channels, dots);                 \
     }                                                                                  \
-    static constexpr VectorMath<F, T> kFunctions = {Sum, Dot};                         \
+    TARGET static void Widen(T* to, const F* from, int64_t count) {                    \
+      WidenAll<F, T>(to, from, count);                                                 \
+    }                                                                                  \
+    TARGET static void Round(F* to, const T* from, int64_t count) {                    \
+      NarrowAll<F, T>(to, from, count);                                                \
+    }                                                                                  \
+    static constexpr VectorMath<F, T> kFunctions = {Sum, Dot, Widen, Round};           \
   };
 
 TFMASK_VECTOR_MATH(Portable, , 16, 8)

@@ -1,4 +1,4 @@
-// GPU kernels in which a warp owns bins: the pooling and its gradient by atomic additions.
+// The pooling on a GPU: a warp owns bins.
 //
 // A sample of a bin reads four cells, a bin of 2x2 samples 16, of which about nine are
 // distinct. A warp computes the 16 places and weights in 16 lanes at once, merges equal
@@ -14,26 +14,25 @@ namespace gpu {
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarp;
-constexpr int kGroups = 2;         // vectors of channels that a lane holds
 constexpr int kChunk = kWarp / 4;  // samples whose four cells the lanes of a warp hold
 constexpr int kBinsPerBlock = 4 * kWarps;
 
 static_assert(kThreads >= 2 * kTable, "LoadBox wants a thread for each table entry");
 
-// The channels of a lane: V from Channel(0), V from Channel(1).
-template <int V>
+// The channels of a lane: G vectors of V, those of a warp side by side.
+template <int V, int G>
 struct Lane {
   int first, channels;
 
   __device__ Lane(int block, int channels)
-      : first((block * kGroups * kWarp + threadIdx.x % kWarp) * V), channels(channels) {}
+      : first((block * G * kWarp + threadIdx.x % kWarp) * V), channels(channels) {}
   __device__ int Channel(int group) const { return first + group * kWarp * V; }
   __device__ bool Has(int group) const { return Channel(group) < channels; }
 };
 
-template <int V>
+template <int V, int G>
 __host__ __device__ int ChannelBlocks(int channels) {
-  return (channels + kGroups * kWarp * V - 1) / (kGroups * kWarp * V);
+  return (channels + G * kWarp * V - 1) / (G * kWarp * V);
 }
 
 // The first value of an image's map.
@@ -92,26 +91,26 @@ __device__ void WalkBin(const TfmaskRoiParams& p, const T* masks, int m,
 }
 
 // Which bins and channels a block has: grid (rois, parts of the bins x channel blocks).
-template <int V>
+template <int V, int G>
 struct Part {
   int64_t m;
   int channel_block, first_bin, bin_step;
 
   __device__ explicit Part(int channels) : m(blockIdx.x) {
-    const int channel_blocks = ChannelBlocks<V>(channels);
+    const int channel_blocks = ChannelBlocks<V, G>(channels);
     channel_block = blockIdx.y % channel_blocks;
     first_bin = blockIdx.y / channel_blocks * kWarps + threadIdx.x / kWarp;
     bin_step = gridDim.y / channel_blocks * kWarps;
   }
 };
 
-template <typename F, typename T, int V>
+template <typename F, typename T, int V, int G>
 __global__ void __launch_bounds__(kThreads)
-    Forward(const __grid_constant__ TfmaskRoiParams p, const Rois<T> rois, T* out) {
+    Forward(const __grid_constant__ TfmaskRoiParams p, const Rois<T> rois, F* out) {
   __shared__ Box<T> box;
   __shared__ Terms<T> terms[kWarps];
-  const Part<V> part(p.channels);
-  const Lane<V> lane(part.channel_block, p.channels);
+  const Part<V, G> part(p.channels);
+  const Lane<V, G> lane(part.channel_block, p.channels);
   LoadBox(p, rois, part.m, &box);
   const F* map = nullptr;
   if (box.valid) {
@@ -119,13 +118,13 @@ __global__ void __launch_bounds__(kThreads)
   }
   const int bins = p.size * p.size;
   for (int bin = part.first_bin; bin < bins; bin += part.bin_step) {
-    T sum[kGroups][V] = {};
+    T sum[G][V] = {};
     if (box.valid) {
       WalkBin(p, rois.masks, part.m, box, bin, terms + threadIdx.x / kWarp,
               [&](int cell, T weight) {
                 const F* at = map + static_cast<int64_t>(cell) * p.channels;
 #pragma unroll
-                for (int g = 0; g < kGroups; ++g) {
+                for (int g = 0; g < G; ++g) {
                   if (!lane.Has(g)) continue;
                   T values[V];
                   Load(at + lane.Channel(g), values);
@@ -134,42 +133,11 @@ __global__ void __launch_bounds__(kThreads)
                 }
               });
     }
-    T* to = out + (part.m * bins + bin) * p.channels;
+    F* to = out + (part.m * bins + bin) * p.channels;
 #pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
+    for (int g = 0; g < G; ++g) {
       if (lane.Has(g)) Store(sum[g], to + lane.Channel(g));
     }
-  }
-}
-
-// Adds into zeroed grad_features in whatever order the blocks run.
-template <typename T, int V>
-__global__ void __launch_bounds__(kThreads)
-    ScatterFeatures(const __grid_constant__ TfmaskRoiParams p, const Rois<T> rois,
-                    const T* grad_out) {
-  __shared__ Box<T> box;
-  __shared__ Terms<T> terms[kWarps];
-  const Part<V> part(p.channels);
-  const Lane<V> lane(part.channel_block, p.channels);
-  LoadBox(p, rois, part.m, &box);
-  if (!box.valid) return;
-  T* map = MapOf(p, static_cast<T*>(p.grad_features[box.level]), box.level, box.image);
-  const int bins = p.size * p.size;
-  for (int bin = part.first_bin; bin < bins; bin += part.bin_step) {
-    const T* from = grad_out + (part.m * bins + bin) * p.channels;
-    T grad[kGroups][V];
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
-      if (lane.Has(g)) Load(from + lane.Channel(g), grad[g]);
-    }
-    WalkBin(p, rois.masks, part.m, box, bin, terms + threadIdx.x / kWarp,
-            [&](int cell, T weight) {
-              T* at = map + static_cast<int64_t>(cell) * p.channels;
-#pragma unroll
-              for (int g = 0; g < kGroups; ++g) {
-                if (lane.Has(g)) AtomicAdd(weight, grad[g], at + lane.Channel(g));
-              }
-            });
   }
 }
 

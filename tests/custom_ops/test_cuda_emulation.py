@@ -69,7 +69,7 @@ def test_a_box_with_a_constant_mask_by_hand(launchers):
     np.testing.assert_allclose(launchers.pool(case), expected)
     np.testing.assert_allclose(roi_reference.pool(case), expected)
     ones = np.ones((1, 2, 2, 1), np.float32)
-    (grad_features,), grad_masks = launchers.gradients(case, ones, True)
+    (grad_features,), grad_masks = launchers.gradients(case, ones)
     np.testing.assert_allclose(grad_features, np.full((1, 2, 2, 1), 0.5))
     # The samples' gradients 0 + 1 + 2 + 3, wherever the mask is read.
     np.testing.assert_allclose(grad_masks.sum(), 6.0)
@@ -110,6 +110,6 @@ def test_masks_get_no_gradient_where_none_is_asked_for(launchers):
     case.masks = np.ones((3, 4, 4), np.float32)
     grad_out = np.ones((3, case.size, case.size, 4), np.float32)
     _, backward, pointers = launchers.upload(case, grad_out)
-    backward(False, to_masks=False)
+    backward(to_masks=False)
     assert np.isnan(launchers.memory.download(pointers["grad_masks"])).all()
     launchers.memory.release()

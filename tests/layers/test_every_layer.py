@@ -36,6 +36,7 @@ from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.deform_conv import DeformableConv
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
+from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import Part
 from tfmask.layers.residual_block import ResidualBlock
@@ -90,6 +91,7 @@ CASES = {
         {"norm": WORD, "activation": "gelu", "strides": 3, "kernel_initializer": WORD},
     ),
     BatchNorm: Case({}, (2, 9, 8, 3), 2, {"axis": 1, "center": False, "scale": False}),
+    GroupNorm: Case({"groups": 4}, (2, 9, 8, 12), 2, lead=3),
     FrozenBatchNorm: Case({"train_affine": True}, (2, 9, 8, 3), 2),
     MultilevelRoIAlign: Case(
         {"size": 7, "assign": "all", "sampling_ratio": 2},

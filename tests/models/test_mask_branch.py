@@ -27,7 +27,8 @@ from tfmask.config import (
     RoIConfig,
 )
 from tfmask.layers.naming import named_weights
-from tfmask.ops.masks import InstanceTargets
+from tfmask.models.mask_branch import MaskRoIs
+from tfmask.ops.masks import InstanceTargets, select_class
 
 BOXES = {"rpn_objectness", "rpn_box", "box_class", "box_regression"}
 HEADS = {
@@ -206,3 +207,32 @@ def test_losses_of_two_replicas_sum_to_those_of_one(count):
     assert set(found) == {"mask", "mask_quasi_half", "boundary", "mask_iou"}
     for name, (one, two) in found.items():
         assert one > 0 and two == pytest.approx(one, rel=1e-5), name
+
+
+@pytest.mark.parametrize("extension", ["nothing", "maskplus, scoring"])
+@pytest.mark.parametrize("head", ["fcn", "boundary_preserving"])
+def test_at_test_the_branch_gives_the_class_of_each_roi_alone(head, extension):
+    model = branch_model(head, **EXTENSIONS[extension])
+    features = {
+        name: tf.random.stateless_normal([1, size, size, 32], [1, size])
+        for name, size in {"p2": 16, "p3": 8, "p4": 4, "p5": 2}.items()
+    }
+    labels = tf.constant([1, 3, 2])
+    boxes = tf.constant([[0.0, 0, 20, 30], [5, 5, 60, 50], [30, 2, 40, 9]])
+    rois, sizes = (
+        MaskRoIs(boxes, tf.zeros_like(labels), labels),
+        tf.constant([[64, 64]]),
+    )
+    kernel = model.masks.head.predictor.kernel
+    kernel.assign(tf.random.stateless_normal(kernel.shape, [5, 5]))
+    run = model.masks.run
+    alone = run(features, rois, sizes, False, boundaries=True)
+    every = run(features, rois, sizes, False, boundaries=True, every_class=True)
+    assert every["mask"].shape == (3, 28, 28, 3)
+    assert set(alone) == set(every)
+    for name in ("mask", "boundary") if head == "boundary_preserving" else ("mask",):
+        np.testing.assert_allclose(
+            alone[name], select_class(every[name], labels), atol=1e-4
+        )
+    if "mask_iou" in every:
+        np.testing.assert_allclose(alone["mask_iou"], every["mask_iou"], atol=1e-4)

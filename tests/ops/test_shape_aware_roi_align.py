@@ -5,6 +5,7 @@ from compiled_ops import COMPILED, IMPLEMENTATIONS
 from roi_align_reference import gradients, pool
 
 from tfmask.ops import _library
+from tfmask.ops.roi_levels import LevelsBySize
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 
 both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -182,22 +183,152 @@ def test_the_border_cell_is_read_up_to_one_cell_away(implementation):
 
 
 @both
+@pytest.mark.parametrize("with_masks", [False, True])
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
-def test_half_precision_computes_in_float32(implementation, dtype):
-    features, masks = inputs()
+def test_half_precision_is_computed_in_float32_and_rounded_once(
+    implementation, dtype, with_masks
+):
+    features, masks = inputs(channels=19)
+    masks = masks if with_masks else None
     halves = [tf.cast(f, dtype) for f in features]
-    rounded = [tf.cast(f, tf.float32) for f in halves]
-    got = call(halves, masks, 3, implementation)
-    assert got.dtype == tf.float32
-    np.testing.assert_allclose(got, call(rounded, masks, 3, implementation), atol=1e-6)
+    widened = [tf.cast(f, tf.float32) for f in halves]
+    exact = call(widened, masks, 3, implementation)
+    grad = tf.cast(np.random.default_rng(1).normal(size=exact.shape), dtype)
     with tf.GradientTape() as tape:
         tape.watch(halves)
-        total = tf.reduce_sum(call(halves, masks, 3, implementation))
-    ones = np.ones(got.shape, np.float32)
-    expected, _ = differentiate(rounded, masks, ones, 3, implementation)
-    for got, exact in zip(tape.gradient(total, halves), expected):
+        pooled = call(halves, masks, 3, implementation)
+    by_feature = tape.gradient(pooled, halves, grad)
+    with tf.GradientTape() as tape:
+        tape.watch(widened)
+        exact = call(widened, masks, 3, implementation)
+    exact_by_feature = tape.gradient(exact, widened, tf.cast(grad, tf.float32))
+    assert pooled.dtype == dtype
+    np.testing.assert_array_equal(pooled, tf.cast(exact, dtype))
+    # The stock gradient adds in float32 from several threads, in any order.
+    tolerance = 0 if implementation == "compiled" else 1e-2
+    for got, expected in zip(by_feature, exact_by_feature):
         assert got.dtype == dtype
-        np.testing.assert_allclose(tf.cast(got, tf.float32), exact, rtol=1e-2)
+        expected = tf.cast(tf.cast(expected, dtype), tf.float32)
+        np.testing.assert_allclose(
+            tf.cast(got, tf.float32), expected, rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("implementation", [COMPILED])
+@pytest.mark.parametrize("channels", [2**16, 2**16 - 9])
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_every_number_of_half_precision_is_read_and_written(
+    implementation, dtype, channels
+):
+    # One sample in the only cell, so that the result is the cell: subnormal numbers,
+    # infinities and NaN too, in vectors and in the channels left over.
+    bits = np.arange(channels, dtype=np.uint16)
+    feature = tf.bitcast(bits.reshape(1, 1, 1, channels), dtype)
+    if dtype == tf.bfloat16:
+        # TensorFlow's threads take subnormal floats for zero.
+        zero = (bits & 0x7F80 == 0) & (bits & 0x7F != 0)
+        bits = np.where(zero, bits & 0x8000, bits)
+    boxes = tf.constant([[0.0, 0.0, 1.0, 1.0]])
+    pooled = shape_aware_roi_align(
+        [feature], boxes, [0], [0], None, 1, [1.0], 1, True, implementation
+    )
+    got = tf.bitcast(pooled, tf.uint16).numpy().ravel()
+    fraction, exponent = (0x7F, 0x7F80) if dtype == tf.bfloat16 else (0x3FF, 0x7C00)
+    nan = (bits & exponent == exponent) & (bits & fraction != 0)
+    wide = tf.cast(pooled, tf.float32).numpy().ravel()
+    assert np.isnan(wide[nan]).all()
+    # Minus zero times one plus zero is plus zero.
+    bits = np.where(bits == 0x8000, 0, bits)
+    np.testing.assert_array_equal(np.where(got == 0x8000, 0, got)[~nan], bits[~nan])
+
+
+@pytest.mark.parametrize("implementation", [COMPILED])
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_sums_are_rounded_to_the_nearest_number_of_half_precision(
+    implementation, dtype
+):
+    # The mean of two numbers of which one is a weight of a bin: ties and all between.
+    rng = np.random.default_rng(0)
+    scale = 2.0 ** rng.integers(-26, 17, size=4000)
+    cells = tf.cast(rng.normal(size=(1, 1, 2, 4000)) * scale, dtype)
+    boxes = tf.constant([[0.0, 0.0, 2.0, 1.0]])
+    arguments = (boxes, [0], [0], None, 1, [1.0], 1, True, implementation)
+    pooled = shape_aware_roi_align([cells], *arguments)
+    exact = shape_aware_roi_align([tf.cast(cells, tf.float32)], *arguments)
+    expected = tf.cast(exact, dtype)
+    assert np.isinf(expected.numpy().astype(np.float32)).any() == (dtype == tf.float16)
+    np.testing.assert_array_equal(pooled, expected)
+
+
+@both
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("with_masks", [False, True])
+def test_levels_by_size_are_the_levels_of_the_rule(
+    implementation, with_masks, inclusive
+):
+    features, masks = inputs()
+    masks = masks if with_masks else None
+    rule = LevelsBySize((1000.0,))
+    levels = rule.assign(tf.constant(BOXES))
+    assert 0 < np.sum(levels) < len(BOXES)
+    pixel = np.float32([0, 0, 1, 1]) * np.float32(inclusive)
+    grad = tf.random.stateless_normal([len(BOXES), 3, 3, 3], [1, 2])
+    results = []
+    for boxes, chosen, shrunk in (
+        (BOXES, rule, inclusive),
+        (BOXES - pixel, levels.numpy(), False),
+    ):
+        watched = [tf.constant(f) for f in features]
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            pooled = shape_aware_roi_align(
+                watched, tf.constant(boxes), IMAGES, chosen, masks, 3, STRIDES, 2,
+                True, implementation, inclusive=shrunk,
+            )  # fmt: skip
+        results.append([pooled, *tape.gradient(pooled, watched, grad)])
+    for got, expected in zip(*results):
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(got), tf.convert_to_tensor(expected), atol=1e-6
+        )
+
+
+def test_a_rule_for_another_number_of_levels_is_refused():
+    features, masks = inputs()
+    with pytest.raises(ValueError, match="expected 1 areas for 2 feature maps"):
+        shape_aware_roi_align(
+            features, BOXES, IMAGES, LevelsBySize((1.0, 2.0)), masks, 3, STRIDES
+        )
+
+
+@pytest.mark.parametrize("implementation", [COMPILED])
+@pytest.mark.parametrize("areas", [(0.0,), (float("nan"),)])
+def test_areas_that_are_not_positive_are_refused(implementation, areas):
+    features, masks = inputs()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="areas above 0"):
+        shape_aware_roi_align(
+            features, BOXES, IMAGES, LevelsBySize(areas), masks, 3, STRIDES,
+            implementation=implementation,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("implementation", [COMPILED])
+def test_a_call_by_size_is_one_op(implementation):
+    features, _ = inputs()
+    halves = [tf.cast(f, tf.bfloat16) for f in features]
+
+    @tf.function
+    def graph(fine, coarse, boxes, batch_indices):
+        return shape_aware_roi_align(
+            [fine, coarse], boxes, batch_indices, LevelsBySize((1000.0,)), None, 3,
+            STRIDES, implementation=implementation, inclusive=True,
+        )  # fmt: skip
+
+    concrete = graph.get_concrete_function(*halves, BOXES, IMAGES)
+    kinds = [op.type for op in concrete.graph.get_operations()]
+    launched = [
+        k for k in kinds if k not in ("Placeholder", "Const", "Identity", "NoOp")
+    ]
+    assert launched == ["StopGradient", "Tfmask>ShapeAwareRoiAlign"]  # a copy of none
 
 
 @both

@@ -6,6 +6,7 @@ import pytest
 from training.fake_run import fake_config, make_loop, rising_evaluation, weights_of
 
 from tfmask.errors import NonFiniteLossError, RunFolderError
+from tfmask.training.step import TrainStep
 from tfmask.weights.load import load_weights
 
 
@@ -240,3 +241,70 @@ def test_same_seed_gives_bit_equal_weights(tmp_path):
     first, second = (weights_of(loop.model) for loop in runs)
     for path, value in first.items():
         np.testing.assert_array_equal(value, second[path], err_msg=path)
+
+
+def events_of_a_run(tmp_path, monkeypatch, **options) -> str:
+    """`s3` where the third step starts and `w3` where its figures are waited for."""
+    events, start = [], TrainStep.start
+
+    def start_and_tell(self, batch, stop=False):
+        pending, number = start(self, batch, stop), self.calls
+        wait = pending.wait
+
+        def wait_and_tell():
+            events.append(f"w{number}")
+            return wait()
+
+        pending.wait = wait_and_tell
+        events.append(f"s{number}")
+        return pending
+
+    monkeypatch.setattr(TrainStep, "start", start_and_tell)
+    config = fake_config(tmp_path, steps=9, log_every=7, checkpoint_every=100)
+    make_loop(config, **options).run()
+    return " ".join(events)
+
+
+def test_next_step_starts_before_the_figures_of_the_last_are_read(
+    tmp_path, monkeypatch
+):
+    # The first step is waited for to time the rest, the third, fifth and eighth end an
+    # epoch, the seventh is logged.
+    events = events_of_a_run(tmp_path, monkeypatch)
+    assert events == "s1 w1 s2 s3 w2 w3 s4 s5 w4 w5 s6 s7 w6 w7 s8 w8 s9 w9"
+
+
+def test_callbacks_see_the_figures_of_a_step_before_the_next(tmp_path, monkeypatch):
+    callback = keras.callbacks.LambdaCallback()
+    events = events_of_a_run(tmp_path, monkeypatch, callbacks=[callback])
+    assert events == " ".join(f"s{n} w{n}" for n in range(1, 10))
+
+
+def test_training_ends_early_when_evaluations_get_no_better(tmp_path):
+    lines = []
+    config = fake_config(tmp_path, eval_every=2, early_stopping=2)
+    scores = rising_evaluation([0.2, 0.5, 0.5, 0.4, 0.9])
+    loop = make_loop(config, evaluate=scores, log=lines.append)
+    assert loop.run() == {"mask/AP": 0.4}
+    assert loop.step == 8
+    assert lines[-1] == (
+        "step 8: 2 evaluations without a larger mask/AP than 0.5: training ends "
+        "(train.early_stopping=2)"
+    )
+    assert loop.checkpoints.manager.latest_checkpoint.endswith("step-8")
+
+    def never(model, heartbeat):
+        raise AssertionError("evaluated again")
+
+    ended = make_loop(config, resume=True, evaluate=never)
+    assert ended.run() == {"mask/AP": 0.4}
+    assert ended.step == 8
+
+
+def test_early_stopping_counts_over_a_resume(tmp_path):
+    config = fake_config(tmp_path, eval_every=2, early_stopping=3)
+    first = rising_evaluation([0.5, 0.4])
+    make_loop(config, evaluate=first, callbacks=[stop_after(4)]).run()
+    loop = make_loop(config, resume=True, evaluate=rising_evaluation([0.3]))
+    loop.run()
+    assert loop.step == 8

@@ -13,8 +13,8 @@ import pytest
 
 from tfmask import config as config_module
 from tfmask.data.synthetic.generate import write_dataset
-from tfmask.errors import ConfigError, DataError
-from tfmask.training import checkpoints, trainer
+from tfmask.errors import ConfigError, DataError, RunFolderError
+from tfmask.training import checkpoints, run_lock, trainer
 from tfmask.weights import files as weight_files
 from tfmask.weights import load
 
@@ -30,8 +30,8 @@ TINY = (
     "model.neck.channels=16",
     "model.rpn.channels=16",
     "model.roi.batch=16",
-    "model.box.fc_units=32",
-    "model.mask.channels=16",
+    "model.boxes.head.fc_units=32",
+    "model.mask.head.channels=16",
     "model.rpn.post_nms_train=50",
     "train.optimizer=sgd",
     "train.learning_rate=0.02",
@@ -116,7 +116,11 @@ def assert_equal(first: dict, second: dict, **tolerance):
 @pytest.mark.slow
 def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
     done = run_command(
-        shapes, tmp_path, f"data.val={shapes}/val", "train.tensorboard_images=1"
+        shapes,
+        tmp_path,
+        f"data.val={shapes}/val",
+        "train.tensorboard_images=1",
+        "train.eval_losses=true",
     )
     assert done.returncode == 0, done.stderr
     names = {path.name for path in tmp_path.iterdir()}
@@ -126,6 +130,7 @@ def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
         "checkpoints",
         "classes.json",
         "config.json",
+        "data.json",
         "metrics.jsonl",
         "results.json",
         "tensorboard",
@@ -135,6 +140,9 @@ def test_training_leaves_everything_in_its_folder(shapes, tmp_path):
     terms = {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask"}
     assert terms < set(lines[0])
     assert "mask/AP_crowded" in lines[-1]["evaluation"]
+    losses = {k.removeprefix("loss/"): v for k, v in lines[-1]["evaluation"].items()}
+    assert losses["loss"] == pytest.approx(sum(losses[term] for term in terms))
+    assert 0 < losses["loss"] < 2 * lines[-2]["loss"]
     written = json.loads((tmp_path / "config.json").read_text())
     categories = json.loads((shapes / "train" / "annotations.json").read_text())
     classes = len(categories["categories"])
@@ -267,9 +275,19 @@ def test_validation_data_must_have_the_same_categories(shapes, tmp_path):
         trainer._validation_data(config, dataset, lambda line: None)
 
 
-def test_recipe_that_waits_for_a_part_is_not_trained_without_it(tmp_path):
-    config = config_module.load_config("mr_rcnn/x101")
-    config.train.output = str(tmp_path / "run")
-    with pytest.raises(ConfigError, match="waits for ResNeXt"):
+def test_folder_of_a_running_training_is_refused(shapes, tmp_path):
+    with run_lock.locked(tmp_path):
+        with pytest.raises(RunFolderError, match=f"process {os.getpid()} on "):
+            trainer.train(tiny_config(shapes, tmp_path), log=lambda line: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_early_stopping_is_refused_where_the_chief_alone_evaluates(
+    shapes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer.devices, "is_cluster", lambda: True)
+    monkeypatch.setattr(trainer.devices, "make_strategy", lambda _: None)
+    monkeypatch.setattr(trainer.devices, "is_chief", lambda _: True)
+    config = tiny_config(shapes, tmp_path, "train.early_stopping=2")
+    with pytest.raises(ConfigError, match="early_stopping=2: expected 0"):
         trainer.train(config)
-    assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from tfmask.cli.model import load_model
+from tfmask.cli.model import load_model, numbered_classes
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
 from tfmask.config import (
@@ -123,7 +123,7 @@ def predict(options) -> int:
     from tfmask.evaluation.predictor import Predictor
     from tfmask.weights.load import read_class_map
 
-    class_map = read_class_map(options.load) or _numbered(config)
+    class_map = read_class_map(options.load) or numbered_classes(config)
     model = load_model(config, options.load, class_map)
     boundaries = options.show == "boundary"
     if boundaries and "boundary" not in model.masks.terms:
@@ -221,15 +221,3 @@ def _classes_of(config: Config, which: str) -> ClassMap:
         config.data,
         log=_say,
     ).class_map
-
-
-def _numbered(config: Config) -> ClassMap:
-    """Numbers in place of names, for weights that do not say their classes."""
-    count = config.model.num_classes
-    if not count:
-        raise ConfigError(
-            "model.num_classes: the weights do not say their classes; expected --set "
-            "model.num_classes=NUMBER"
-        )
-    ids = tuple(range(1, count + 1))
-    return ClassMap(ids, tuple(map(str, ids)))

@@ -24,3 +24,15 @@ def load_model(config: Config, path: str, class_map: ClassMap):
     for line in report.differences():
         print(f"{path}: {line}", file=sys.stderr)
     return model
+
+
+def numbered_classes(config: Config) -> ClassMap:
+    """Numbers in place of names, for weights that do not say their classes."""
+    count = config.model.num_classes
+    if not count:
+        raise ConfigError(
+            "model.num_classes: the weights do not say their classes; expected "
+            "model.num_classes=NUMBER"
+        )
+    ids = tuple(range(1, count + 1))
+    return ClassMap(ids, tuple(map(str, ids)))

@@ -3,7 +3,7 @@
 import argparse
 
 import tfmask
-from tfmask.cli import commands
+from tfmask.cli import commands, export
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -34,6 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
         _predict,
         _validate,
         _convert,
+        _export,
+        _serve,
+        _benchmark,
         _demo,
         _recipes,
         _tables,
@@ -182,6 +185,102 @@ def _convert(subparsers) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="the .tfmask.h5 file to write"
     )
+
+
+def _export(subparsers) -> None:
+    parser = _command(subparsers, "export", export.export)
+    _config_arguments(parser)
+    _load_argument(parser)
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the model's versions"
+    )
+    parser.add_argument(
+        "--version",
+        type=_count,
+        metavar="N",
+        help="subfolder (default: one more than the highest there)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=export.FORMATS,
+        default="saved_model",
+        help="for TensorFlow Serving or for OpenVINO (default saved_model)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        help="what the model computes in (default: train.precision)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="HxW",
+        help="every image has this size (default: any)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=_count,
+        default=export.MAX_PIXELS,
+        metavar="N",
+        help="larger images are refused (default %(default)s)",
+    )
+    parser.add_argument(
+        "--max-detections", type=_count, metavar="N", help="of each image"
+    )
+    parser.add_argument(
+        "--score-threshold",
+        type=_fraction,
+        metavar="SCORE",
+        help="detections score more than this",
+    )
+    parser.add_argument(
+        "--full-masks",
+        action="store_true",
+        help="also give masks on the pixels of the image",
+    )
+
+
+def _serve(subparsers) -> None:
+    parser = _command(subparsers, "serve", export.serve)
+    parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
+    parser.add_argument("--port", type=_count, default=8501, help="default 8501")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default 127.0.0.1: this machine alone)",
+    )
+    parser.add_argument(
+        "--name", default="tfmask", help="of the model in addresses (default tfmask)"
+    )
+
+
+def _benchmark(subparsers) -> None:
+    parser = _command(subparsers, "benchmark", export.benchmark)
+    parser.add_argument(
+        "model",
+        metavar="CONFIG|DIR",
+        help="a recipe, a run's config.json, or the folder of an exported model",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="path=value", help="of a CONFIG"
+    )
+    parser.add_argument(
+        "--load", metavar="PATH", help="weights of a CONFIG (default: random ones)"
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=(800, 1333),
+        metavar="HxW",
+        help="of the images (default 800x1333)",
+    )
+    parser.add_argument(
+        "--batch", type=_count, default=1, metavar="N", help="images at once"
+    )
+    parser.add_argument(
+        "--runs", type=_count, default=20, metavar="N", help="runs that are timed"
+    )
+    parser.add_argument("--json", action="store_true", help="as data")
 
 
 def _demo(subparsers) -> None:

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfmask.layers import initializers
 from tfmask.layers.box_head import RoIBoxHead
 from tfmask.layers.chain import build_chain, maximum_of_levels, run_chain
+from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.mask_head import hidden_convolutions
 from tfmask.layers.part import one_of
 from tfmask.layers.rois import RoISpec, flatten_rois
@@ -84,9 +85,7 @@ class AdaptiveBoxHead(RoIBoxHead):
             self.fc = self._fc("fc2")
         else:
             self.fc = self._fc("fc2", activation=None)
-            self.fc_norm = keras.layers.GroupNormalization(
-                epsilon=1e-5, dtype=self.dtype_policy, name="fc2_norm"
-            )
+            self.fc_norm = GroupNorm(dtype=self.dtype_policy, name="fc2_norm")
         self.add_predictors()
 
     @property

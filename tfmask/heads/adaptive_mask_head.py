@@ -152,11 +152,12 @@ class AdaptiveMaskHead(MaskHead):
     def upsample(self, hidden, names):
         return {**hidden, "mask": self.deconv(hidden["mask"])}
 
-    def classify(self, features, names):
-        logits = super().classify(features, names)
+    def classify(self, features, names, labels=None):
+        logits = super().classify(features, names, labels)
         if self.fc_fusion:
             # PANet sec. 3.3: the same for every class.
-            logits["mask"] += tf.cast(features["of_no_class"], tf.float32)
+            shared = tf.cast(features["of_no_class"], tf.float32)
+            logits["mask"] += shared if labels is None else shared[..., 0]
         return logits
 
     def _convolutions(self, names, channels):

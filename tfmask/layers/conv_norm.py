@@ -6,10 +6,10 @@ import tensorflow as tf
 from tfmask.layers import initializers
 from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
+from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.part import Part, one_of
 from tfmask.ops import grouped_conv
 
-GROUPS = 32  # of GroupNorm, as the paper and every code base have it
 NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
 ACTIVATIONS = (None, "relu")
 
@@ -33,7 +33,7 @@ def make_norm(kind: str, epsilon: float, train_affine: bool, dtype):
     if kind == "frozen_bn":
         return FrozenBatchNorm(train_affine=train_affine, **options)
     if kind == "gn":
-        return keras.layers.GroupNormalization(GROUPS, **options)
+        return GroupNorm(**options)
     return BatchNorm(momentum=0.9, synchronized=kind == "sync_bn", **options)
 
 

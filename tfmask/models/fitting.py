@@ -124,6 +124,8 @@ class FittedModel(keras.Model):
                 f"jit_compile={jit_compile!r}: expected False; the number of rois and "
                 "detections depends on the data, which XLA cannot compile"
             )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        optimizer = _usable(keras.optimizers.get(optimizer), replicas)
         if not self.built:
             self.build(None)
         super().compile(
@@ -132,12 +134,12 @@ class FittedModel(keras.Model):
             steps_per_execution=steps_per_execution,
             jit_compile=False,
         )
-        _check(self.optimizer, self.distribute_strategy.num_replicas_in_sync)
-        decay = getattr(self.optimizer, "weight_decay", None)
+        self.optimizer = optimizer  # not in Keras's own loss scaling
+        decay = getattr(optimizer, "weight_decay", None)
         decoupled = decay is not None and float(decay) != 0
         if decoupled and weight_decay:
             raise ValueError(
-                f"weight_decay={weight_decay}: {type(self.optimizer).__name__} decays "
+                f"weight_decay={weight_decay}: {type(optimizer).__name__} decays "
                 f"weights itself, by {float(decay):g}; expected 0 for one of them"
             )
         self._rules = {
@@ -149,7 +151,7 @@ class FittedModel(keras.Model):
         }
         with self.distribute_strategy.scope():
             rules = {k: v for k, v in self._rules.items() if k != "clip_norm"}
-            rules = WeightRules(self, self.optimizer, **rules, decoupled=decoupled)
+            rules = WeightRules(self, optimizer, **rules, decoupled=decoupled)
             layers = self._flatten_layers(include_self=False)
             half = any(layer.compute_dtype == "float16" for layer in layers)
             self._learner = Learner(self, rules, LossScale(active=half), clip_norm)
@@ -193,8 +195,8 @@ class FittedModel(keras.Model):
         self.compile(optimizer, **{name: config[name] for name in _RULES})
 
 
-def _check(optimizer, replicas: int) -> None:
-    """Refuses what would count twice, or not as it says."""
+def _usable(optimizer, replicas: int):
+    """The optimizer, unless it does what would count twice, or not as it says."""
     name = type(optimizer).__name__
     if hasattr(optimizer, "inner_optimizer"):
         raise ValueError(
@@ -209,6 +211,7 @@ def _check(optimizer, replicas: int) -> None:
                 "share of each replica; expected compile(clip_norm=...), which clips "
                 "the sum"
             )
+    return optimizer
 
 
 def _batch(data) -> dict:

@@ -3,7 +3,7 @@
 They are counted on the graph, operation by operation, so that a new part needs no
 formula of its own. Convolutions and matrix products count, nothing else does; products
 with constants, as interpolation is made of, do not. A transposed convolution counts its
-input positions, as the papers do.
+input positions, and the mask predictor every class, as the papers do.
 """
 
 import math
@@ -133,7 +133,13 @@ def _mask_parts(model, count, levels, proposals, rois) -> list[PartMacs]:
     def branch_cost(branch):
         def run(features, roi, image_sizes, hidden):
             return branch.run(
-                features, roi, image_sizes, False, earlier=hidden, judge=base
+                features,
+                roi,
+                image_sizes,
+                training=False,
+                earlier=hidden,
+                judge=base,
+                every_class=True,
             )
 
         cost = count(run, levels, roi, image_sizes, hidden)
@@ -143,7 +149,7 @@ def _mask_parts(model, count, levels, proposals, rois) -> list[PartMacs]:
         return [*parts, PartMacs("mask_branch", branch_cost(base), rois)]
 
     def read(features, roi, image_sizes):
-        return refinement.read(model.base, features, roi, image_sizes)
+        return refinement.read(model.base, features, roi, image_sizes, True)
 
     # A candidate is read with the base's mask: the mask branch is part of the reading.
     every = refinement.candidates == "proposals"

@@ -20,6 +20,7 @@ from tfmask.losses import boundary as boundary_losses
 from tfmask.losses import detection as losses
 from tfmask.losses import mask_iou as iou_losses
 from tfmask.models.box_stages import pooled_shapes
+from tfmask.models.packing import padded_count
 from tfmask.ops.distribute import cross_replica_sum
 from tfmask.ops.masks import InstanceTargets, select_class
 
@@ -183,6 +184,7 @@ class MaskBranch(Part):
         earlier=None,
         judge: "MaskBranch | None" = None,
         supervised=False,
+        every_class=None,
     ):
         """Everything the branch predicts for packed rois.
 
@@ -196,16 +198,21 @@ class MaskBranch(Part):
           judge: the branch whose Sobel head and MaskIoU head judge these masks;
             default this one.
           supervised: whether the training-only branches run, for `losses`.
+          every_class: predict the masks of all classes; default where `supervised`.
 
         Returns:
           Dict of tensors with M rows:
-          mask: logits `[M, T, T, K]`. hidden: the trunk's feature `[M, S, S, C]`.
-          boundary: logits `[M, T, T, K]`, or `[M, T, T]` of the chosen class alone.
+          mask: logits `[M, T, T]` of the class of each roi, or with `every_class`
+            `[M, T, T, K]`. hidden: the trunk's feature `[M, S, S, C]`.
+          boundary: likewise; of a Sobel head `[M, T, T]` always.
           mask_NAME: logits of the quasi-multitask branch NAME.
           mask_iou: `[M]`, predicted IoU of the mask of the chosen class.
         """
+        every_class = supervised if every_class is None else every_class
         count = tf.shape(rois.boxes)[0]
-        rois = _at_least_one(rois)
+        # Statistics of a live batch norm are of the rois alone.
+        live = training and self.refinement is not None
+        rois = _padded(rois, tf.maximum(count, 1) if live else padded_count(count))
         pooled = {
             name: self._pool(features, spec, rois)
             for name, spec in self.head.roi_specs.items()
@@ -236,13 +243,18 @@ class MaskBranch(Part):
             hidden["mask"] = self.pyramid(hidden["mask"])
         names = self.head.outputs if supervised or boundaries else ("mask",)
         final = self.head.upsample(hidden, names)
-        outputs |= self.head.classify(final, names)
+        # The refinement reads the masks of all classes.
+        alone = not every_class and self.refinement is None
+        outputs |= self.head.classify(final, names, rois.labels if alone else None)
         if self.refinement is not None:
             outputs["mask"] = self.refinement(
                 [outputs["mask"], final["mask"]],
                 training=training,
                 empty=tf.equal(count, 0),
             )
+        if not every_class:
+            for name in names:
+                outputs[name] = class_channel(outputs[name], rois.labels)
         outputs["hidden"] = hidden["mask"]
         judge = judge or self
         outputs |= judge._judge(
@@ -263,8 +275,7 @@ class MaskBranch(Part):
             terms[name] = losses.mask_sum(logits, targets.at(logits.shape[1], soft))
         if "boundary" in outputs and self.boundary.target != "none":
             logits = outputs["boundary"]
-            if logits.shape.rank == 4:
-                logits = select_class(logits, targets.labels)
+            logits = class_channel(logits, targets.labels)
             binary = targets.at(logits.shape[1])
             terms["boundary"] = boundary_losses.boundary_sum(
                 logits, binary, self.boundary
@@ -302,7 +313,7 @@ class MaskBranch(Part):
         outputs: dict[str, tf.Tensor] = {}
         if self.sobel is None and self.scoring is None:
             return outputs
-        chosen = tf.sigmoid(select_class(logits, rois.labels))  # [M, T, T]
+        chosen = tf.sigmoid(class_channel(logits, rois.labels))  # [M, T, T]
         if self.sobel is not None and boundaries:
             outputs["boundary"] = self.sobel(chosen)
         if self.scoring is not None:
@@ -318,13 +329,18 @@ class MaskBranch(Part):
         return outputs
 
 
-def _at_least_one(rois: MaskRoIs) -> MaskRoIs:
-    """The rois, or one empty box: convolutions fail on batches of none."""
-    empty = tf.cast(tf.shape(rois.boxes)[0] == 0, tf.int32)
+def class_channel(logits, labels):
+    """Logits `[M, T, T]` of each roi's class, of `[M, T, T, K]` or of themselves."""
+    return select_class(logits, labels) if logits.shape.rank == 4 else logits
+
+
+def _padded(rois: MaskRoIs, size) -> MaskRoIs:
+    """The rois and empty boxes of the first image, `size` in all."""
+    missing = size - tf.shape(rois.boxes)[0]
     return MaskRoIs(
-        tf.pad(rois.boxes, [[0, empty], [0, 0]]),
-        tf.pad(rois.batch_indices, [[0, empty]]),
-        tf.pad(rois.labels, [[0, empty]]),
+        tf.pad(rois.boxes, [[0, missing], [0, 0]]),
+        tf.pad(rois.batch_indices, [[0, missing]]),
+        tf.pad(rois.labels, [[0, missing]]),
     )
 
 

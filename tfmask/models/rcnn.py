@@ -12,7 +12,6 @@ from tfmask.models.mask_branch import MaskRoIs
 from tfmask.models.packing import pack
 from tfmask.models.proposals import build_trunk
 from tfmask.models.refine import BaseModel
-from tfmask.ops.masks import select_class
 from tfmask.structures import Targets
 
 
@@ -197,19 +196,15 @@ class GeneralizedRCNN(FittedModel):
             earlier=earlier,
             judge=self.masks,
         )
-        chosen = select_class(outputs["mask"], labels)
         result = {
             **detections._asdict(),
-            "masks": rois.restore(tf.sigmoid(chosen)),
+            "masks": rois.restore(tf.sigmoid(outputs["mask"])),
         }
         if "mask_iou" in outputs:
             ious = rois.restore(outputs["mask_iou"])
             result["mask_scores"] = detections.scores * tf.clip_by_value(ious, 0.0, 1.0)
         if "boundary" in outputs:
-            edges = outputs["boundary"]
-            if edges.shape.rank == 4:
-                edges = select_class(edges, labels)
-            result["boundaries"] = rois.restore(tf.sigmoid(edges))
+            result["boundaries"] = rois.restore(tf.sigmoid(outputs["boundary"]))
         return result
 
     def load_weights(self, filepath, *args, **kwargs):

@@ -24,11 +24,10 @@ from tfmask.models.box_stages import (
     likeliest_class,
     pooled_shapes,
 )
-from tfmask.models.mask_branch import MaskBranch, MaskRoIs
+from tfmask.models.mask_branch import MaskBranch, MaskRoIs, class_channel
 from tfmask.models.packing import pack
 from tfmask.models.rules import BoxCoder
 from tfmask.ops import boxes as box_ops
-from tfmask.ops.masks import select_class
 from tfmask.structures import Detections, RoISamples, Targets
 
 
@@ -181,7 +180,9 @@ class RefiningModule(Part):
         )
         boxes = self._clip(base, boxes, images, image_sizes)
         seen = pseudo if self.labels == "predicted" else labels
-        reading = self.read(base, features, MaskRoIs(boxes, images, seen), image_sizes)
+        reading = self.read(
+            base, features, MaskRoIs(boxes, images, seen), image_sizes, True
+        )
         samples = self._label(base, rois.restore(boxes), samples, targets)
         outputs: dict[str, Any] = {"samples": samples}
         if self.box_head is not None:
@@ -264,14 +265,31 @@ class RefiningModule(Part):
         place = pack(detections.valid).take(place)
         return detections, tf.gather(reading.hidden, place)
 
-    def read(self, base: BaseModel, features, rois: MaskRoIs, image_sizes) -> Reading:
-        """What the module sees of packed boxes B."""
-        outputs = base.masks.run(features, rois, image_sizes, training=False)
+    def read(
+        self,
+        base: BaseModel,
+        features,
+        rois: MaskRoIs,
+        image_sizes,
+        every_class: bool = False,
+    ) -> Reading:
+        """What the module sees of packed boxes B.
+
+        Args:
+          base: the branches that are refined.
+          features: pyramid levels by name.
+          rois: B, and the classes whose masks weigh the pooling.
+          image_sizes: `[B, 2]` int32.
+          every_class: see `MaskBranch.run`; the masks are the same either way.
+        """
+        outputs = base.masks.run(
+            features, rois, image_sizes, training=False, every_class=every_class
+        )
         if self.box_head is None:
             return Reading(outputs["hidden"])
         masks = None
         if self.pooling == "shape_aware":
-            masks = tf.sigmoid(select_class(outputs["mask"], rois.labels))
+            masks = tf.sigmoid(class_channel(outputs["mask"], rois.labels))
             if self.detach_mask:
                 masks = tf.stop_gradient(masks)
         pooled = {

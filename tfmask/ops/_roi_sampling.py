@@ -18,10 +18,31 @@ crop_and_resize computes in float32. float64 features are gathered from the same
 map.
 """
 
+import contextlib
+
 import tensorflow as tf
 
 # More samples a bin and axis than any box inside an image needs.
 MAX_SAMPLES = 1 << 12
+
+
+_one_op: list[bool] = []  # not empty within `as_one_op`
+
+
+@contextlib.contextmanager
+def as_one_op():
+    """What is traced inside has one CropAndResize for each RoIAlign.
+
+    For converters to a runtime that has RoIAlign itself, which replace each by that:
+    the operation's image is the feature map without a border, its boxes are
+    `[x1, y1, x2, y2]` in cells, and its extrapolation value is the sampling ratio, plus
+    one half where `aligned`. TensorFlow cannot run the graph to any use.
+    """
+    _one_op.append(True)
+    try:
+        yield
+    finally:
+        _one_op.pop()
 
 
 def pool_map(
@@ -45,6 +66,10 @@ def pool_map(
     Returns:
       `[M, size, size, C]` of the features' type.
     """
+    if _one_op:
+        return _pool_as_one_op(
+            features, boxes, batch_indices, masks, size, stride, sampling_ratio, aligned
+        )
     padded = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     start, sides = _feature_frame(boxes, stride, aligned)
     if sampling_ratio > 0:
@@ -188,3 +213,29 @@ def _sample_adaptive(padded, start, sides, batch_indices, masks, size, counts):
     order = tf.cond(number > 0, rows.concat, lambda: tf.zeros([0], tf.int32))
     joined = tf.ensure_shape(joined, [None, size, size, channels])
     return tf.gather(joined, tf.argsort(order))
+
+
+def _pool_as_one_op(
+    features, boxes, batch_indices, masks, size, stride, sampling_ratio, aligned
+):
+    """See `as_one_op`."""
+    if masks is not None and not sampling_ratio:
+        raise ValueError(
+            "sampling_ratio=0 with masks: expected a fixed number of samples, as "
+            "RoIAlign of other runtimes does not give its samples one by one"
+        )
+    samples = sampling_ratio if masks is not None else 1
+    grid = tf.constant([size * samples] * 2)
+    ratio = 1 if masks is not None else sampling_ratio
+    # One box more, taken away again: levels without boxes crash OpenVINO.
+    pooled = tf.raw_ops.CropAndResize(
+        image=features,
+        boxes=tf.pad(boxes, [[0, 1], [0, 0]]) / stride,
+        box_ind=tf.pad(batch_indices, [[0, 1]]),
+        crop_size=grid,
+        extrapolation_value=ratio + (0.5 if aligned else 0.0),
+    )[:-1]
+    if masks is None:
+        return pooled
+    pooled *= _mask_samples(masks, grid)[..., tf.newaxis]
+    return tf.nn.avg_pool2d(pooled, samples, samples, "VALID")

@@ -34,49 +34,57 @@ import tensorflow as tf
 
 from tfmask.ops import _library
 from tfmask.ops._roi_sampling import MAX_SAMPLES, pool_map
+from tfmask.ops.roi_levels import LevelsBySize
 
 
 def shape_aware_roi_align(
     features: list[tf.Tensor],
     boxes: tf.Tensor,
     batch_indices: tf.Tensor,
-    levels: tf.Tensor,
+    levels: tf.Tensor | LevelsBySize,
     masks: tf.Tensor | None,
     size: int,
     strides: list[float],
     sampling_ratio: int = 0,
     aligned: bool = True,
     implementation: str = "auto",
+    *,
+    inclusive: bool = False,
 ) -> tf.Tensor:
     """RoIAlign of each box on its level, weighted by its mask.
 
     The gradient goes to the features and to the masks, none to the boxes. The compiled
-    op has no gradient of the gradient.
+    op has no gradient of the gradient. With it a call is one kernel, whatever the
+    features' type is, and so is the gradient of the features.
 
     Args:
-      features: one `[B, H, W, C]` a level, floating. float16 and bfloat16 are computed
-        in float32.
+      features: one `[B, H, W, C]` per level, all of one floating type.
       boxes: `[M, 4]` float32, pixels. A box that is not finite is read as an empty box
         at the origin.
       batch_indices: `[M]` int32, the image of each box.
-      levels: `[M]` int32, index into `features`.
+      levels: `[M]` int32, index into `features`; or the rule that gives it, which the
+        compiled op applies itself.
       masks: `[M, Hp, Wp]` probabilities in the frame of each box; None: plain RoIAlign.
-      size: bins a side, S.
-      strides: pixels a cell of each level.
-      sampling_ratio: samples a bin and axis; 0: ceil(side of the box in cells / S),
+      size: bins per side, S.
+      strides: pixels per cell of each level.
+      sampling_ratio: samples per bin and axis; 0: ceil(side of the box in cells / S),
         from 1 to 4096, for each box and axis.
       aligned: true: box coordinates are shifted by half a cell (Detectron2); false:
         they are not, and a box is at least one cell wide (maskrcnn-benchmark,
         torchvision).
       implementation: "auto": the compiled op where it can be used; "stock": TensorFlow
         ops only, for an export; "compiled".
+      inclusive: x2 - 1 and y2 - 1 are pooled; a rule for the levels sees x2 and y2.
 
     Returns:
-      `[M, S, S, C]`, float64 for float64 features, else float32.
+      `[M, S, S, C]` of the features' type. The sums are computed in float32 (float64
+      for float64 features) and rounded once; their gradient arrives in the features'
+      type, is summed likewise and rounded once.
 
     Raises:
-      ValueError: `strides` is not as long as `features` or not positive; `size`,
-        `sampling_ratio` or `implementation` is not one of those above.
+      ValueError: `strides` is not as long as `features` or not positive; the rule for
+        the levels is for another number of them; `size`, `sampling_ratio` or
+        `implementation` is not one of those above.
       tf.errors.InvalidArgumentError: a batch index or level is out of range, or shapes
         do not fit.
     """
@@ -92,48 +100,63 @@ def shape_aware_roi_align(
             f"sampling_ratio={sampling_ratio}: expected 0 (adaptive) to {MAX_SAMPLES}"
         )
     if not all(0.0 < stride < float("inf") for stride in strides):
-        raise ValueError(f"strides={strides}: expected pixels a cell, above 0")
+        raise ValueError(f"strides={strides}: expected pixels per cell, above 0")
+    if isinstance(levels, LevelsBySize):
+        if len(levels.areas) != len(features) - 1:
+            raise ValueError(
+                f"levels={levels}: expected {len(features) - 1} areas for "
+                f"{len(features)} feature maps"
+            )
+    else:
+        levels = tf.cast(levels, tf.int32)
     compiled = _library.use_compiled(implementation)
     features = [tf.convert_to_tensor(f) for f in features]
-    dtype = tf.float64 if features[0].dtype == tf.float64 else tf.float32
     boxes = tf.stop_gradient(tf.cast(boxes, tf.float32))
     batch_indices = tf.cast(batch_indices, tf.int32)
-    levels = tf.cast(levels, tf.int32)
     if masks is not None:
-        masks = tf.cast(masks, dtype)
+        masks = tf.cast(masks, _computed_in(features[0].dtype))
     pool = _pool_compiled if compiled else _pool_stock
     return pool(
         features, boxes, batch_indices, levels, masks, size, strides, sampling_ratio,
-        aligned, dtype,
+        aligned, inclusive,
     )  # fmt: skip
+
+
+def _computed_in(dtype: tf.DType) -> tf.DType:
+    return tf.float64 if dtype == tf.float64 else tf.float32
 
 
 def _pool_compiled(
     features, boxes, batch_indices, levels, masks, size, strides, sampling_ratio,
-    aligned, dtype,
+    aligned, inclusive,
 ):  # fmt: skip
-    # The CPU kernel reads bfloat16, the GPU kernel float32 and float64.
-    native = features[0].dtype == tf.bfloat16 and not _library.has_gpu_kernels()
-    if features[0].dtype != dtype and not native:
-        features = [tf.cast(f, dtype) for f in features]
+    by_size = isinstance(levels, LevelsBySize)
+    no_masks = tf.zeros([0, 0, 0], _computed_in(features[0].dtype))
     return _library.library().tfmask_shape_aware_roi_align(
         features=features,
         boxes=boxes,
         batch_indices=batch_indices,
-        levels=levels,
-        masks=tf.zeros([0, 0, 0], dtype) if masks is None else masks,
+        levels=[] if by_size else [levels],
+        masks=no_masks if masks is None else masks,
         size=size,
         strides=[float(stride) for stride in strides],
         sampling_ratio=sampling_ratio,
         aligned=aligned,
         has_masks=masks is not None,
+        level_areas=levels.areas if by_size else [],
+        inclusive=inclusive,
     )
 
 
 @tf.RegisterGradient("Tfmask>ShapeAwareRoiAlign")
 def _gradient(op, grad):
-    *features, boxes, batch_indices, levels, masks = op.inputs
+    count = op.get_attr("L")
+    features, (boxes, batch_indices, *levels, masks) = (
+        op.inputs[:count],
+        op.inputs[count:],
+    )
     names = ("size", "strides", "sampling_ratio", "aligned", "has_masks")
+    names += ("level_areas", "inclusive")
     result = _library.library().tfmask_shape_aware_roi_align_grad(
         grad=grad,
         features=features,
@@ -144,15 +167,20 @@ def _gradient(op, grad):
         **{name: op.get_attr(name) for name in names},
     )
     grad_masks = result.grad_masks if op.get_attr("has_masks") else None
-    return [*result.grad_features, None, None, None, grad_masks]
+    return [*result.grad_features, None, None, *[None for _ in levels], grad_masks]
 
 
 def _pool_stock(
     features, boxes, batch_indices, levels, masks, size, strides, sampling_ratio,
-    aligned, dtype,
+    aligned, inclusive,
 ):  # fmt: skip
     """The specification: each level pools its own boxes."""
-    features = [tf.cast(f, dtype) for f in features]
+    stored = features[0].dtype
+    features = [tf.cast(f, _computed_in(stored)) for f in features]
+    if isinstance(levels, LevelsBySize):
+        levels = levels.assign(boxes)
+    if inclusive:
+        boxes = boxes - tf.constant([0.0, 0.0, 1.0, 1.0])
     checks = [
         *_shape_checks(boxes, batch_indices, levels, masks),
         _range_check("batch index", batch_indices, tf.shape(features[0])[0]),
@@ -176,7 +204,7 @@ def _pool_stock(
                 aligned,
             )
         )
-    return tf.dynamic_stitch(rows, pooled)  # [M, S, S, C]
+    return tf.cast(tf.dynamic_stitch(rows, pooled), stored)  # [M, S, S, C]
 
 
 def _shape_checks(boxes, batch_indices, levels, masks):

@@ -4,11 +4,12 @@
 // Every CUDA thread is a coroutine. Blocks run one after the other, and each warp of a
 // block as far as it can get without the others: to a barrier of the block. Threads that
 // wait at different places, or leave while others wait, are an error. The order of lanes,
-// warps and blocks is set from outside: results that depend on it show a missing barrier. Not emulated are memory ordering, alignment faults and the code of
-// `#if __CUDA_ARCH__`.
+// warps and blocks is set from outside: results that depend on it show a missing barrier. Not emulated are
+// memory ordering, alignment faults and the code of `#if __CUDA_ARCH__`.
 #ifndef TFMASK_HARNESS_EMULATION_CUDA_RUNTIME_H_
 #define TFMASK_HARNESS_EMULATION_CUDA_RUNTIME_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +19,9 @@
 #define __device__
 #define __host__
 #define __global__
+#define __forceinline__ inline
 #define __grid_constant__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static  // one block at a time
 
 enum cudaError_t {
@@ -118,6 +120,8 @@ T __shfl_xor_sync(unsigned mask, T value, int step) {
 
 inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __clz(unsigned bits) { return bits == 0 ? 32 : __builtin_clz(bits); }
+using std::min;
 
 inline float __uint_as_float(unsigned bits) { return emulation::ValueOf<float>(bits); }
 inline unsigned __float_as_uint(float value) {

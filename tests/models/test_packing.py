@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from models.model_cases import (
+    losses_and_gradients,
+    small_batch,
+    small_mask,
+    small_model,
+)
+
+from tfmask.models import packing
+
+
+def test_cpus_pad_to_one_roi_and_no_more():
+    sizes = [int(packing.padded_count(tf.constant(n))) for n in (0, 1, 7, 100)]
+    assert sizes == [1, 1, 7, 100]
+
+
+def test_gpus_meet_few_numbers_of_rois(monkeypatch):
+    monkeypatch.setattr(packing, "_has_gpu", lambda: True)
+    counts = [0, 1, 8, 9, 33, 100, 128, 129, 512, 513, 1025]
+    sizes = [int(packing.padded_count(tf.constant(n))) for n in counts]
+    assert sizes == [8, 8, 8, 16, 48, 128, 128, 192, 512, 1024, 1536]
+    every = {int(packing.padded_count(tf.constant(n))) for n in range(513)}
+    assert len(every) == 12
+
+
+@pytest.mark.parametrize("head", ["fcn", "boundary_preserving"])
+def test_padding_rois_changes_no_result(monkeypatch, head):
+    model = small_model(mask=small_mask(head))
+    batch = small_batch()
+    terms, gradients = losses_and_gradients(model, batch)
+    detections = model(batch)
+    monkeypatch.setattr(packing, "_has_gpu", lambda: True)
+    for name, value in model(batch).items():
+        np.testing.assert_allclose(value, detections[name], atol=1e-5, err_msg=name)
+    padded_terms, padded_gradients = losses_and_gradients(model, batch)
+    for name, value in terms.items():
+        assert float(padded_terms[name]) == pytest.approx(float(value), rel=1e-5), name
+    for one, other in zip(gradients, padded_gradients):
+        scale = np.abs(tf.convert_to_tensor(one)).max()
+        difference = np.abs(tf.convert_to_tensor(one - other)).max()
+        assert difference <= 1e-4 * scale + 1e-7

@@ -1,0 +1,98 @@
+"""What `tfmask export`, `tfmask serve` and `tfmask benchmark` do."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from tfmask.cli.model import load_model, numbered_classes
+from tfmask.cli.settings import read_config
+from tfmask.cli.startup import start_tensorflow
+from tfmask.errors import ExportError
+from tfmask.export.limits import MAX_PIXELS, Limits
+
+__all__ = ("FORMATS", "MAX_PIXELS", "benchmark", "export", "serve")
+FORMATS = ("saved_model", "openvino")
+SIZE = (800, 1333)  # where any size may come: operations are counted for this
+COCO_CLASSES = 80  # of a model whose number of classes nothing says
+
+
+def export(options) -> int:
+    """Write a trained model for TensorFlow Serving or OpenVINO."""
+    config = read_config(options.config, options.overrides)
+    precision = options.precision or config.train.precision
+    # OpenVINO takes a model in float32 and lowers the precision itself.
+    config.train.precision = "float32" if options.format == "openvino" else precision
+    if options.max_detections:
+        config.model.postprocess.max_detections = options.max_detections
+    if options.score_threshold is not None:
+        config.model.postprocess.score_threshold = options.score_threshold
+    start_tensorflow()
+    from tfmask.weights.load import read_class_map
+
+    class_map = read_class_map(options.load) or numbered_classes(config)
+    model = load_model(config, options.load, class_map)
+    if options.format == "openvino":
+        from tfmask.export.openvino import export as write
+    else:
+        from tfmask.export.saved_model import export as write
+    limits = Limits(
+        size=options.size, max_pixels=options.max_pixels, full_masks=options.full_masks
+    )
+    from tfmask.models.macs import model_macs
+
+    costs = model_macs(model, *(options.size or SIZE))
+    folder = write(
+        model,
+        config.data,
+        class_map,
+        options.out,
+        version=options.version,
+        limits=limits,
+        precision=precision,
+        facts={"macs": {part.name: part.each * part.times for part in costs.parts}},
+    )
+    print(f"{len(class_map.ids)} classes, {precision} -> {folder}")
+    return 0
+
+
+def serve(options) -> int:
+    """Serve an exported model on this machine, to try it: REST and a page."""
+    start_tensorflow()
+    try:
+        from tfmask.export.server import serve as run
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{error.name} is not installed: pip install 'tfmask[serve]'"
+        ) from None
+    run(options.folder, options.host, options.port, options.name)
+    return 0
+
+
+def benchmark(options) -> int:
+    """Measure a model: latency, throughput, memory, time of each stage, operations."""
+    exported = Path(options.model).is_dir()
+    config = None if exported else read_config(options.model, options.overrides)
+    start_tensorflow()
+    from tfmask.export import benchmark as measuring
+
+    work = (options.size, options.batch, options.runs)
+    if exported:
+        report = measuring.of_exported(options.model, *work)
+    else:
+        report = measuring.of_model(_model(config, options.load), config, *work)
+    print(json.dumps(report, indent=2) if options.json else measuring.as_text(report))
+    return 0
+
+
+def _model(config, path):
+    """The model of a configuration: with these weights, or with random ones."""
+    if path:
+        from tfmask.weights.load import read_class_map
+
+        classes = read_class_map(path) or numbered_classes(config)
+        return load_model(config, path, classes)
+    from tfmask.models.build import build_model
+
+    classes = config.model.num_classes or COCO_CLASSES
+    settings = dataclasses.replace(config.model, num_classes=classes)
+    return build_model(settings, config.train.precision)

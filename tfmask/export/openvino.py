@@ -1,0 +1,177 @@
+"""Writing a model for OpenVINO: image in, detections and masks out.
+
+OpenVINO's TensorFlow front end reads the frozen graph. RoIAlign, which TensorFlow does
+not have, is traced as one operation for each pooling (`ops._roi_sampling.as_one_op`)
+and becomes OpenVINO's own; NonMaxSuppression, loops and branches the front end maps
+itself. Nothing falls back to TensorFlow.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+import tfmask
+from tfmask.config import DataConfig
+from tfmask.errors import ExportError
+from tfmask.export.freeze import freeze, inference
+from tfmask.export.limits import Limits
+from tfmask.export.module import Detector
+from tfmask.export.saved_model import (
+    LABEL_MAP,
+    check_ids,
+    label_map_text,
+    version_folder,
+)
+from tfmask.ops._roi_sampling import as_one_op
+from tfmask.structures import ClassMap
+
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def export(
+    model,
+    data: DataConfig,
+    class_map: ClassMap,
+    folder,
+    *,
+    version: int | None = None,
+    limits: Limits | None = None,
+    precision: str = "float32",
+    facts: dict | None = None,
+) -> Path:
+    """Writes `folder/<version>/model.xml` with `model.bin` beside it.
+
+    That is the layout of OpenVINO Model Server too. The input `input_tensor` is
+    `[1, H, W, 3]` uint8; the outputs have the names of the SavedModel's.
+
+    Args:
+      model: models.rcnn.GeneralizedRCNN in float32, with trained weights.
+      data: how images are resized and padded.
+      class_map: which label is which category.
+      folder: of all versions of the model.
+      version: a positive number; default one more than the highest there.
+      limits: `size` where it is fixed; OpenVINO cannot refuse what is too large.
+      precision: what OpenVINO computes in, by its hint in the model; `float16` also
+        stores weights so. With `bfloat16` and `float16` boxes lose precision.
+      facts: for the record, plain data.
+
+    Raises:
+      ExportError: openvino is not installed; full masks are asked for; the version is
+        there already; a category id that float32 does not hold; an operation that
+        OpenVINO does not have.
+    """
+    target, limits = version_folder(folder, version), limits or Limits()
+    if limits.full_masks:
+        raise ExportError(
+            "full masks for OpenVINO: its CPU plugin crashes in the loop that pastes "
+            "them; expected them to be pasted by the client, from detection_masks"
+        )
+    check_ids(class_map)
+    converted = convert(model, data, class_map, limits)
+    hint = ["runtime_options", "INFERENCE_PRECISION_HINT"]
+    converted.set_rt_info(HINTS[precision], hint)
+    openvino = _openvino()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        openvino.save_model(
+            converted,
+            str(temporary / "model.xml"),
+            compress_to_fp16=precision == "float16",
+        )
+        text = label_map_text(class_map)
+        (temporary / LABEL_MAP).write_text(text, encoding="utf-8")
+        known = {
+            "tfmask": tfmask.__version__,
+            "openvino": openvino.__version__,
+            "precision": precision,
+            "size": limits.size,
+            "classes": dict(zip(map(str, class_map.ids), class_map.names)),
+        }
+        text = json.dumps(known | (facts or {}), indent=2) + "\n"
+        (temporary / "tfmask.json").write_text(text, encoding="utf-8")
+        os.chmod(temporary, 0o755)  # mkdtemp gives 0700
+        os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
+    """The model as an `openvino.Model`; see `export`."""
+    openvino = _openvino()
+    _check_pooling(model)
+    from openvino.frontend.tensorflow import ConversionExtension
+
+    detector = Detector(inference(model)[0], data, class_map, limits)
+    images = tf.TensorSpec([1, *(limits.size or (None, None)), 3], tf.uint8)
+    with as_one_op():
+        frozen = freeze(detector.run, [images])
+    with tempfile.TemporaryDirectory() as temporary:
+        graph = os.path.join(temporary, "frozen.pb")
+        with open(graph, "wb") as file:
+            file.write(frozen.graph_def.SerializeToString())
+        try:
+            converted = openvino.convert_model(
+                graph,
+                extension=[ConversionExtension("CropAndResize", _roi_align)],
+                output=list(frozen.output_names.values()),
+            )
+        except RuntimeError as error:  # all that OpenVINO raises
+            raise ExportError(
+                f"OpenVINO {openvino.__version__} does not convert this model: {error}"
+            ) from None
+    for output, name in zip(converted.outputs, frozen.output_names):
+        output.get_tensor().set_names({name})
+    converted.inputs[0].get_tensor().set_names({"input_tensor"})
+    return converted
+
+
+def _check_pooling(model) -> None:
+    """OpenVINO's RoIAlign does not give its samples, which the masks weigh."""
+    module = model.refinement
+    if module is None or module.box_head is None or module.pooling == "plain":
+        return
+    if not module.roi_pooling.sampling_ratio:
+        raise ExportError(
+            "model.pool.sampling_ratio=0 with shape-aware pooling: expected a fixed "
+            "number of samples for OpenVINO, e.g. 2, or --format saved_model"
+        )
+
+
+def _openvino():
+    try:
+        import openvino
+    except ImportError:
+        raise ExportError(
+            "openvino is not installed: pip install 'tfmask[openvino]'"
+        ) from None
+    return openvino
+
+
+def _roi_align(node):
+    """OpenVINO's RoIAlign for what `as_one_op` traced."""
+    from openvino import opset15 as ops
+
+    features, boxes, images, grid = (node.get_input(i) for i in range(4))
+    size = int(grid.get_node().get_data()[0])
+    code = node.get_attribute("extrapolation_value")
+    ratio = int(code)
+    channels_first = ops.constant([0, 3, 1, 2], dtype="int64")
+    pooled = ops.roi_align(
+        ops.transpose(features, channels_first),
+        boxes,
+        images,
+        size,
+        size,
+        ratio,
+        1.0,
+        "avg",
+        aligned_mode="half_pixel_for_nn" if code > ratio else "asymmetric",
+    )
+    channels_last = ops.constant([0, 2, 3, 1], dtype="int64")
+    return ops.transpose(pooled, channels_last).outputs()
