@@ -7,6 +7,7 @@ and checks of our own go. What only training needs was never traced.
 
 import collections
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -83,7 +84,7 @@ class FrozenModel:
         self.graph_def = graph_def
         self.input_names = input_names
         self.output_names = output_names
-        self._function = None
+        self._function: Callable | None = None
 
     def __call__(self, *tensors) -> dict:
         if self._function is None:
