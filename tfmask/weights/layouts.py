@@ -44,7 +44,7 @@ class FlatRoI:
     """A dense layer over a roi feature that was flattened as (C, H, W); ours (H, W, C).
 
     Args:
-      side: bins a side of the feature.
+      side: bins per side of the feature.
       base: layout of the dense layer itself.
     """
 
@@ -70,7 +70,7 @@ class ClassAxis:
     Args:
       base: layout of the layer itself.
       theirs, ours: where the background's group is: `first`, `last` or `none`.
-      group: outputs a class: 4 for deltas.
+      group: outputs per class: 4 for deltas.
       keep: which of their classes ours are, e.g. COCO's 80 of torchvision's 90; empty:
         all. Stored back, the others are zero.
       of: how many classes they have; used with `keep`.
