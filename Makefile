@@ -7,6 +7,8 @@
 #   make bench        the benchmarks; make compare: beside TensorFlow Model Garden
 #   make sanitize     10,000 random calls of the compiled ops under ASan and UBSan
 #   make lint         ruff check and format
+#   make types        mypy over the package and the recipes
+#   make coverage     the tests of `make test`, and what they cover
 #   make lock         resolve requirements/*.in anew (needs uv)
 #
 # Another interpreter: make test PYTHON=/path/to/python3.11
@@ -19,8 +21,8 @@ ADDONS := .venv-addons
 GARDEN := .venv-garden
 PIP_OPTIONS := --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo test test-addons test-slow bench compare garden sanitize lint format lock \
-  clean
+.PHONY: demo test test-addons test-slow bench compare garden sanitize lint format types \
+  coverage lock clean
 .DELETE_ON_ERROR:
 
 demo: $(CURRENT)/ready
@@ -64,6 +66,16 @@ lint: $(CURRENT)/ready
 format: $(CURRENT)/ready
 	$(CURRENT)/bin/ruff check --fix .
 	$(CURRENT)/bin/ruff format .
+
+types: $(CURRENT)/ready
+	$(CURRENT)/bin/mypy
+
+# Processes that tests start are measured as well.
+coverage: $(CURRENT)/ready
+	$(CURRENT)/bin/coverage erase
+	$(CURRENT)/bin/coverage run -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(CURRENT)/bin/coverage combine --quiet
+	$(CURRENT)/bin/coverage report
 
 # --- environments ---------------------------------------------------------------------
 

@@ -66,6 +66,14 @@ setup(
         "tensorboard": ["tensorboard"],
         "openvino": ["openvino>=2025.0"],
         "serve": ["flask>=3", "waitress>=3"],
-        "dev": ["pytest", "ruff", "faster-coco-eval", "setuptools", "wheel"],
+        "dev": [
+            "coverage>=7.10",
+            "faster-coco-eval",
+            "mypy",
+            "pytest",
+            "ruff",
+            "setuptools",
+            "wheel",
+        ],
     },
 )

@@ -8,7 +8,7 @@ import importlib as _importlib
 
 from tfmask._registration import register_with_keras as _register_with_keras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> module that holds it.
 _PUBLIC = {

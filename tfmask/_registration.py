@@ -52,5 +52,5 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
                 load(module)
                 _import_all()
 
-            spec.loader.exec_module = exec_module
+            vars(spec.loader)["exec_module"] = exec_module  # of this loader alone
         return spec

@@ -8,6 +8,24 @@ Conventions, never varied:
   mask or box-delta tensor belongs to class k + 1.
 - Layout is NHWC. Sizes are (height, width). Every padded tensor travels with `valid`.
 
+Words, one for each thing:
+
+- A *level* is one feature map of a pyramid, `c2`..`c5` of a backbone, `p2`..`p6` of a
+  neck; the number is log2 of its *stride*, in pixels per *cell*.
+- A box is an *anchor* when it lies on a level, a *proposal* when the RPN gives it, a
+  *roi* when features are pooled from it (in *bins*), a *detection* at the end. An
+  *instance* is an object of the ground truth; a *crowd* is a region of many.
+- *Logits* are before the sigmoid or softmax, *probs* after, *scores* are for ranking;
+  *deltas* are boxes relative to others. `fg` and `bg` are foreground and background.
+- *Packed* tensors `[M, ...]` hold the valid rows of padded ones one after another;
+  `batch_indices` `[M]` says which image of the batch each row is of.
+- A *head* is a layer on roi features. A *branch* is what goes from rois to predictions
+  and losses: pooling, heads, targets; a box branch has one or more *stages*. A *term*
+  is one of the losses.
+- A *part* is a layer that another one can stand in for; a *rule* holds the settings of
+  a stage without weights. A *setting* is a field of the configuration, a *recipe* a
+  function that returns one, a *lineage* the choices of one code base.
+
 B images, G ground-truth instances, N rois, D detections, R side of a box-frame mask.
 """
 

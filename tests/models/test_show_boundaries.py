@@ -85,7 +85,7 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
     monkeypatch.setattr(
         visualize,
         "compare",
-        lambda record, image, found, *_, **__: drawn.append(found) or image,
+        lambda record, image, seen, *_, **__: drawn.append(seen) or image,
     )
     for head, shown in ((HEAD, True), ("fcn", False)):
         model = small_model(num_classes=4, mask=small_mask(head))
@@ -96,9 +96,6 @@ def test_pictures_in_training_show_boundaries_and_figures_do_not_pay_for_them(
         assert (prediction.boundaries is not None) == shown
         if shown:
             assert len(prediction.boundaries) == len(prediction.masks) > 0
-        assert (
-            evaluator._predictor.predict([np.zeros((64, 64, 3), np.uint8)])[
-                0
-            ].boundaries
-            is None
-        )
+        predictor, _ = evaluator._predictors
+        (prediction,) = predictor.predict([np.zeros((64, 64, 3), np.uint8)])
+        assert prediction.boundaries is None

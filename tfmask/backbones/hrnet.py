@@ -57,7 +57,8 @@ class HighResolutionModule(Part):
             for i, width in enumerate(self.widths)
             for k in range(blocks)
         ]
-        self.exchanges, steps = [], []
+        self.exchanges: list[keras.layers.Layer] = []
+        steps = []
         for to in range(len(self.widths)):
             for source in range(len(self.widths)):
                 start = len(self.exchanges)

@@ -23,7 +23,7 @@ from tfmask.files import write_atomically
 RECIPE = "demo/shapes"
 MIN_MASK_AP = 0.5
 _MARK = "tfmask-demo.txt"  # says that a folder is a demo's and may be written over
-_PARTS = ("data", "run", "pictures")
+_SUBFOLDERS = ("data", "run", "pictures")
 
 
 class Size(NamedTuple):
@@ -102,9 +102,9 @@ def _prepare(folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text("Written by `tfmask demo`, which may write it over.\n")
-    for part in _PARTS:
-        if (folder / part).exists():
-            shutil.rmtree(folder / part)
+    for name in _SUBFOLDERS:
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
 
 
 # --- commands -------------------------------------------------------------------------
@@ -168,8 +168,8 @@ def _print_pycocotools(data: Path, results: Path) -> None:
     from pycocotools.cocoeval import COCOeval
 
     print(f"\npycocotools on {data / 'annotations.json'} and {results}:")
-    found = json.loads(results.read_text())
-    if not found:  # COCO.loadRes does not take an empty list
+    detections = json.loads(results.read_text())
+    if not detections:  # COCO.loadRes does not take an empty list
         print("no results")
         return
     truth = COCO(str(data / "annotations.json"))

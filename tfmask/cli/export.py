@@ -76,7 +76,7 @@ def benchmark(options) -> int:
     from tfmask.export import benchmark as measuring
 
     work = (options.size, options.batch, options.runs)
-    if exported:
+    if config is None:
         report = measuring.of_exported(options.model, *work)
     else:
         report = measuring.of_model(_model(config, options.load), config, *work)
@@ -89,8 +89,8 @@ def _model(config, path):
     if path:
         from tfmask.weights.load import read_class_map
 
-        classes = read_class_map(path) or numbered_classes(config)
-        return load_model(config, path, classes)
+        class_map = read_class_map(path) or numbered_classes(config)
+        return load_model(config, path, class_map)
     from tfmask.models.build import build_model
 
     classes = config.model.num_classes or COCO_CLASSES

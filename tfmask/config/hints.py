@@ -18,9 +18,13 @@ class Setting(NamedTuple):
     value: Any
 
 
-@functools.cache
 def hints_of(group: type) -> dict[str, Any]:
     """Annotations of a dataclass's fields, by name, with all names resolved."""
+    return _hints_of(group)
+
+
+@functools.cache
+def _hints_of(group: type) -> dict[str, Any]:
     hints = typing.get_type_hints(group)
     return {item.name: hints[item.name] for item in dataclasses.fields(group)}
 

@@ -10,6 +10,8 @@ MASK_IOU_POOL = 14
 
 Level = Literal["p2", "p3", "p4", "p5", "p6"]
 PredictorInitializer = Literal["normal", "msra"]  # normal: N(0, 0.001)
+BoundaryTarget = Literal["boundary", "mask", "none"]
+BoundaryLoss = Literal["dice_bce", "dice", "bce", "weighted_bce"]
 
 
 @dataclass(kw_only=True)
@@ -109,8 +111,8 @@ MaskHeadConfig = (
 class BoundaryConfig:
     """The loss of predicted boundaries (BMask R-CNN sec. 3.3)."""
 
-    target: Literal["boundary", "mask", "none"] = "boundary"  # none: no loss
-    loss: Literal["dice_bce", "dice", "bce", "weighted_bce"] = "dice_bce"
+    target: BoundaryTarget = "boundary"  # none: no loss
+    loss: BoundaryLoss = "dice_bce"
     bce_weight: float = setting(1.0, at_least=0)  # lambda of Eq. 2, of dice_bce
     dice_squared: bool = False  # Dice with squares below (paper), else sums (release)
 

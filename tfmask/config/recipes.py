@@ -17,8 +17,8 @@ _NO_RECIPES = ("__init__", "lineages")
 
 def recipes_folder() -> Path:
     """The folder of the shipped recipes."""
-    package = importlib.import_module("tfmask.configs")
-    return Path(package.__file__).resolve().parent
+    (folder,) = importlib.import_module("tfmask.configs").__path__
+    return Path(folder).resolve()
 
 
 @functools.cache

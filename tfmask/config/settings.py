@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 _RANGE = "tfmask_range"
 _PATH = "tfmask_path"
@@ -145,6 +145,12 @@ class PartConfig:
 
     tag: ClassVar[str] = ""
     layer: ClassVar[type | None] = None
+
+    if TYPE_CHECKING:
+        # A slot such as `config.model.backbone` takes any part, and which settings it
+        # has follows from the part that a recipe starts from: no type can say so.
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @classmethod
     def own_tag(cls) -> str:

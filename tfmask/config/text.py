@@ -70,8 +70,8 @@ def _set(value, hint, names: list[str], override: _Override):
         return value
     if isinstance(value, tuple) and get_args(hint):
         return _set_item(value, hint, name, rest, override)
-    if isinstance(value, dict) and item_group(hint):
-        group = item_group(hint)
+    group = item_group(hint)
+    if isinstance(value, dict) and group:
         override.seen += f"{name}."
         return {**value, name: _set(value.get(name, group()), group, rest, override)}
     raise ConfigError(
@@ -81,14 +81,15 @@ def _set(value, hint, names: list[str], override: _Override):
 
 def _set_item(value: tuple, hint, name: str, rest, override: _Override) -> tuple:
     inner, group = get_args(hint), item_group(hint)
-    grows = group is not None
-    last = len(value) if grows else len(value) - 1
+    last = len(value) if group is not None else len(value) - 1
     if not name.isdecimal() or int(name) > last:
         raise ConfigError(
             f"{override.path}: expected the index of an item in place of {name!r}, "
             f"0 to {last}"
         )
-    items = [*value, group()] if int(name) == len(value) else list(value)
+    items = list(value)
+    if group is not None and int(name) == len(value):
+        items.append(group())
     override.seen += f"{name}."
     kind = inner[0] if inner[-1] is Ellipsis else inner[int(name)]
     items[int(name)] = _set(items[int(name)], kind, rest, override)

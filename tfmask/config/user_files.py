@@ -48,8 +48,10 @@ def _names(module) -> dict:
 def _run(path: Path) -> ModuleType:
     name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
-    module.__tfmask_stamp__ = _stamp(path)
+    vars(module)["__tfmask_stamp__"] = _stamp(path)
     # Dataclasses look up the names in their annotations in sys.modules.
     before = sys.modules.get(name)
     sys.modules[name] = module

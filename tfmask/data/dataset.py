@@ -8,6 +8,7 @@ with a default that says "there is none of it".
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -125,7 +126,7 @@ class Dataset:
         Annotations are numbered from 1: COCO's own metrics take the id 0 for "no
         match". Image and category ids stay as they are.
         """
-        annotations = []
+        annotations: list[dict] = []
         for image in self.images:
             for i, box in enumerate(image.metric_boxes().tolist()):
                 annotations.append(
@@ -146,7 +147,7 @@ class Dataset:
         }
 
     def _image_to_coco(self, image: ImageRecord) -> dict:
-        value = {
+        value: dict[str, Any] = {
             "id": image.image_id,
             "file_name": image.file_name,
             "width": image.width,

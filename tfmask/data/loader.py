@@ -83,7 +83,8 @@ class ExampleLoader:
     def padded_shape(self, i: int) -> tuple[int, int]:
         """The example's (height, width) in multiples of `data.pad_multiple`."""
         multiple = self.config.pad_multiple
-        return tuple(-(-side // multiple) * multiple for side in self.resized_shape(i))
+        height, width = self.resized_shape(i)
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def example(self, i: int) -> dict[str, np.ndarray]:
         """The example at position i: the same arrays whenever it is called.
@@ -114,8 +115,8 @@ class ExampleLoader:
             instances = 0
         example = self._targets(record, instances, self.resized_shape(i), flip)
         example["images"] = self._canvas(image, i, flip)
-        example["image_index"] = np.int64(index)
-        example["stream_index"] = np.int64(i)
+        example["image_index"] = np.array(index, np.int64)
+        example["stream_index"] = np.array(i, np.int64)
         return example
 
     def _canvas(self, image: np.ndarray, i: int, flip: bool) -> np.ndarray:

@@ -183,7 +183,8 @@ def _collate(examples: list[dict]) -> dict[str, np.ndarray]:
             (len(items), *np.max(sizes, 0).astype(int)), dtype.as_numpy_dtype
         )
         for row, item in enumerate(items):
-            joined[(row, *map(slice, item.shape))] = item
+            window = tuple(slice(side) for side in item.shape)
+            joined[row, ...][window] = item
         batch[name] = joined
     return batch
 

@@ -115,7 +115,8 @@ def evaluate(
     truth = build_ground_truth(ground_truth)
     results = checked_results(results, truth.image_sizes, set(truth.category_ids))
     kinds = _kinds(kinds, results, truth)
-    figures, tables = {}, {}
+    figures: dict = {}
+    tables: dict = {}
     if "box" in kinds:
         detections = _load_results(truth, results, "box")
         run = InstanceEval(truth.coco, detections, "box", max_dets=max_dets).run()

@@ -165,8 +165,8 @@ def _outline(value, record):
 
 def _finite(value) -> bool:
     return (
-        isinstance(value, numbers.Real)
-        and not isinstance(value, bool)
+        not isinstance(value, bool)
+        and isinstance(value, numbers.Real)
         and math.isfinite(value)
     )
 

@@ -116,7 +116,7 @@ def _font(source: str, size: int):
 @functools.cache
 def _font_files() -> tuple[str, ...]:
     """Fonts of the system, those for many scripts and the plain ones first."""
-    files = []
+    files: list[Path] = []
     for folder in _font_folders():
         for suffix in ("ttf", "ttc", "otf"):
             files += folder.rglob(f"*.{suffix}")

@@ -9,6 +9,7 @@
 
 import contextlib
 import io
+from collections.abc import Collection
 
 import cv2
 import numpy as np
@@ -61,8 +62,10 @@ class InstanceEval(COCOeval):
         super().__init__(gt, dt, "bbox" if kind == "box" else "segm")
         self.kind = kind
         self.dilation_ratio = dilation_ratio
-        self.counted = None  # annotation ids that count; None: all but crowd regions
-        self.known_ious = None  # of an earlier evaluation of the same pair
+        # Annotation ids that count; None: all but crowd regions.
+        self.counted: Collection[int] | None = None
+        # Of an earlier evaluation of the same pair.
+        self.known_ious: dict | None = None
         self.params.maxDets = sorted(int(v) for v in max_dets)
 
     def run(self, counted=None, mask_ious=None) -> "InstanceEval":
@@ -171,7 +174,7 @@ def _match(ious: np.ndarray, thresholds: np.ndarray, ignored, crowd):
     dt_index = np.full((len(thresholds), num_gt), -1)
     limits = [min(t, 1 - 1e-10) for t in thresholds]
     near = [
-        [(g, ious[d, g]) for g in np.flatnonzero(ious[d] >= min(limits))]
+        [(int(g), ious[d, g]) for g in np.flatnonzero(ious[d] >= min(limits))]
         for d in range(num_dt)
     ]
     for t, limit in enumerate(limits):
@@ -203,7 +206,7 @@ def crowded_ids(annotations: list[dict], min_iou: float) -> set:
     for annotation in annotations:
         if not annotation["iscrowd"]:
             images.setdefault(annotation["image_id"], []).append(annotation)
-    crowded = set()
+    crowded: set[int] = set()
     for group in images.values():
         boxes = [a["bbox"] for a in group]
         ious = mask_utils.iou(boxes, boxes, [0] * len(boxes))

@@ -48,9 +48,9 @@ def find_metric(options: EvalConfig, dataset: Dataset) -> Metric:
     Raises:
       ConfigError: neither a known word nor a config with a `metric`.
     """
-    chosen = options.metric
-    if not isinstance(chosen, str):
-        return _own(chosen)
+    if not isinstance(options.metric, str):
+        return _own(options.metric)
+    chosen: str = options.metric
     if chosen == "auto":
         chosen = _OF_FORMAT.get(dataset.format, "coco")
     if chosen not in METRICS:

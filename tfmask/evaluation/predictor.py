@@ -127,7 +127,7 @@ class Predictor:
             _check_image(image, f"images[{index}]")
             resized.append(self._resize(image))
             groups.setdefault(self._padded(resized[-1].shape), []).append(index)
-        predictions = [None] * len(images)
+        predictions: dict[int, Prediction] = {}
         for shape, members in groups.items():
             for start in range(0, len(members), batch_size):
                 chosen = members[start : start + batch_size]
@@ -141,7 +141,7 @@ class Predictor:
                     chosen, self._run(batch, sizes, original, names)
                 ):
                     predictions[i] = prediction
-        return predictions
+        return [predictions[i] for i in range(len(images))]
 
     def run_dataset(
         self, dataset: Dataset, batch_size: int = 1, progress=None, log=print
@@ -196,8 +196,9 @@ class Predictor:
 
     def _resize(self, image: np.ndarray) -> np.ndarray:
         config = self.data_config
+        height, width = image.shape[:2]
         height, width = transforms.resized_shape(
-            *image.shape[:2], config.eval_short_side, config.eval_max_side
+            height, width, config.eval_short_side, config.eval_max_side
         )
         return transforms.resize_image(image, height, width)
 

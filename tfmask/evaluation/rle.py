@@ -80,6 +80,7 @@ def checked_rle(code, size) -> dict:
             "and counts"
         )
     parsed, _ = segmentation.parse(code, int(size[0]), int(size[1]))
-    if isinstance(code["counts"], (str, bytes)):
-        return as_text(code)
-    return compress(parsed.counts, size)
+    as_lengths = not isinstance(code["counts"], (str, bytes))
+    if isinstance(parsed, segmentation.RLE) and as_lengths:
+        return compress(parsed.counts, size)
+    return as_text(code)

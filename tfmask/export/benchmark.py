@@ -130,7 +130,7 @@ def _stages(model, inputs: dict, runs: int) -> dict:
         "boxes": lambda: traced[2](features, proposals),
         "detect": lambda: traced[3](features, proposals),
     }
-    times = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(_WARMUP + runs):
         for name, call in calls.items():  # interleaved: load of the machine hits all
             seconds = _seconds(call)

@@ -7,6 +7,7 @@ and checks of our own go. What only training needs was never traced.
 
 import collections
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -88,7 +89,8 @@ class FrozenModel(tf.Module):
         self.graph_def = graph_def
         self.input_names = input_names
         self.output_names = output_names
-        self.weights = None
+        self.weights: list | None = None
+        self._function: Callable | None = None
 
     def __call__(self, *tensors) -> dict:
         if self.weights is None:

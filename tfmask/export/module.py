@@ -167,4 +167,5 @@ def fixed_size(size: tuple[int, int], data: DataConfig) -> tuple[int, int]:
 def padded_size(size: tuple[int, int], data: DataConfig) -> tuple[int, int]:
     """(height, width) of the canvas that images of a size are run on."""
     multiple = data.pad_multiple
-    return tuple(side + -side % multiple for side in fixed_size(size, data))
+    height, width = fixed_size(size, data)
+    return height + -height % multiple, width + -width % multiple

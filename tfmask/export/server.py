@@ -73,8 +73,11 @@ def create_app(model: Model) -> flask.Flask:
     @app.get(address)
     @app.get(f"{address}/versions/{model.folder.name}")
     def status():
-        state = {"version": model.folder.name, "state": "AVAILABLE"}
-        state["status"] = {"error_code": "OK", "error_message": ""}
+        state = {
+            "version": model.folder.name,
+            "state": "AVAILABLE",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
         return {"model_version_status": [state]}
 
     @app.get(f"{address}/metadata")

@@ -131,7 +131,7 @@ class AdaptiveMaskHead(MaskHead):
                 conv.build((None, None, None, channels))
             channels = self.channels
         build_chain([*self.convs, self.deconv, self.predictor], channels)
-        if self.fc_fusion:
+        if self.fusion_fc is not None:
             width = build_chain(self.fusion_convs, self.channels)
             self.fusion_fc.build((None, self.pool_size**2 * width))
         self.built = True
@@ -142,7 +142,7 @@ class AdaptiveMaskHead(MaskHead):
             x = maximum_of_levels(self.level_convs, x)  # [M, S, S, C]
         x = run_chain(self.convs[:-1], x)
         hidden = {"mask": self.convs[-1](x)}
-        if self.fc_fusion:
+        if self.fusion_fc is not None:
             flat = run_chain(self.fusion_convs, x)
             flat = tf.reshape(flat, [-1, flat.shape[1:].num_elements()])
             shape = [-1, self.mask_size, self.mask_size, 1]

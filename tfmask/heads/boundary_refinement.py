@@ -82,7 +82,9 @@ class BoundaryRefinement(Part):
         self.projection_kernel = projection_kernel
         self.prelu = prelu
         # Two of each for each module, in the order in which they run.
-        self.norms, self.slopes, self.convs = [], [], []
+        self.norms: list[keras.layers.Layer] = []
+        self.slopes: list[keras.layers.Layer] = []
+        self.convs: list[keras.layers.Layer] = []
         if kind == "original":
             self.convs = [self._conv(num_classes, 3, "conv1", activation="relu")]
         else:

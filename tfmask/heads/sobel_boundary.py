@@ -9,7 +9,7 @@ from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part
 from tfmask.layers.rois import flatten_rois, restore_rois
 
-_ACROSS = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+_ACROSS = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 _SOBEL = np.stack([_ACROSS, _ACROSS.T], axis=-1)[:, :, None]  # [3, 3, 1, 2]
 
 

@@ -31,7 +31,7 @@ class MaskHead(Part):
     """
 
     outputs: tuple[str, ...] = ("mask",)
-    class_layers = ("predictor",)
+    class_layers: tuple[str, ...] = ("predictor",)
     output_dtype = "float32"
 
     @property

@@ -1,7 +1,6 @@
 """What the layers of this package share: a configuration that is their constructor."""
 
 import dataclasses
-import functools
 import inspect
 
 import keras
@@ -75,6 +74,7 @@ UNCAST = {"autocast" if "autocast" in _ADD_WEIGHT else "experimental_autocast": 
 """Keyword of `add_weight` for a weight that is float32 under any policy."""
 
 
+@dataclasses.dataclass(frozen=True)
 class Rule:
     """Settings of a stage that has no weights: a frozen dataclass that Keras can save.
 
@@ -92,7 +92,6 @@ class Rule:
         return cls(**{name: deserialize(value) for name, value in config.items()})
 
 
-@functools.cache
 def arguments(cls: type) -> tuple[str, ...]:
     """Names of a layer class's constructor arguments, without those of Keras."""
     names: list[str] = []
@@ -101,7 +100,9 @@ def arguments(cls: type) -> tuple[str, ...]:
             break
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        parameters = list(
+            inspect.signature(vars(base)["__init__"]).parameters.values()
+        )[1:]
         handed_on = [
             p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         ]

@@ -21,9 +21,9 @@ def mask_iou_targets(logits: tf.Tensor, targets: InstanceTargets) -> tf.Tensor:
       `[M]` float32, 0..1. No gradient.
     """
     predicted = tf.cast(logits > 0, tf.float32)
-    wanted = targets.at(logits.shape[1])
-    seen = tf.reduce_sum(wanted, axis=[1, 2])
-    common = tf.reduce_sum(predicted * wanted, axis=[1, 2])
+    true = targets.at(logits.shape[1])
+    seen = tf.reduce_sum(true, axis=[1, 2])
+    common = tf.reduce_sum(predicted * true, axis=[1, 2])
     whole = seen / tf.maximum(share_in_roi(targets), 1e-10)
     union = tf.reduce_sum(predicted, axis=[1, 2]) + whole - common
     return tf.stop_gradient(common / tf.maximum(union, 1.0))
@@ -43,18 +43,18 @@ def share_in_roi(targets: InstanceTargets) -> tf.Tensor:
     return tf.math.divide_no_nan(inside, tf.reduce_sum(coverage, axis=[1, 2]))
 
 
-def mask_iou_sum(predicted: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+def mask_iou_sum(predicted: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Half the squared error over the rois whose mask meets its instance at all.
 
     Args:
       predicted: `[M]` of each roi's class.
-      wanted: `[M]`, 0..1.
+      targets: `[M]`, 0..1.
 
     Returns:
-      Scalar: the sum over the rois with `wanted` above zero. The authors divide it by
+      Scalar: the sum over the rois with `targets` above zero. The authors divide it by
       the number of these rois.
     """
-    errors = tf.where(wanted > 0, predicted - wanted, 0.0)
+    errors = tf.where(targets > 0, predicted - targets, 0.0)
     return 0.5 * tf.reduce_sum(tf.square(errors))
 
 

@@ -149,7 +149,8 @@ class BoxBranch(Part):
     def predict(self, features, proposals: Proposals, image_sizes) -> BoxPredictions:
         """What the stages together say of proposals."""
         rois = pack(proposals.valid)
-        packed, total = rois.take(proposals.boxes), 0.0
+        packed = rois.take(proposals.boxes)
+        total: tf.Tensor = 0.0
         for stage in self.stages:
             logits, deltas = self.read(stage, features, packed, rois.batch_indices)
             total += tf.nn.softmax(logits)
@@ -182,7 +183,7 @@ class BoxBranch(Part):
 
     def losses(self, outputs: list[StageOutputs], targets: Targets) -> dict:
         """`box_class` and `box_regression`; of stage i > 1 with `_i` at the end."""
-        terms = {}
+        terms: dict[str, tf.Tensor] = {}
         for number, (stage, output) in enumerate(zip(self.stages, outputs)):
             values = box_losses(output, targets, stage.coder, self.smooth_l1_beta)
             terms |= {_term(name, number): value for name, value in values.items()}
@@ -242,7 +243,7 @@ def likeliest_class(logits):
 def pooled_shapes(head, pyramid: dict) -> dict:
     """Shapes of what a head wants pooled from a pyramid of these shapes."""
     channels = tuple(next(iter(pyramid.values())))[-1]
-    shapes = {}
+    shapes: dict[str, tuple] = {}
     for name, spec in head.roi_specs.items():
         shapes[name] = (None, spec.size, spec.size, channels)
         if spec.assign == "all":

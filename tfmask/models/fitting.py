@@ -64,8 +64,9 @@ class FittedModel(keras.Model):
     share of the clipped sum.
     """
 
-    _learner = None
-    _means = None
+    built: bool
+    _learner: Learner  # from `compile` on
+    _means: LossMeans
     _rules: dict = {}
 
     def compile(
@@ -134,12 +135,12 @@ class FittedModel(keras.Model):
             jit_compile=False,
         )
         self.optimizer = optimizer  # not in Keras's own loss scaling
-        decay = getattr(optimizer, "weight_decay", None)
-        decoupled = decay is not None and float(decay) != 0
-        if decoupled and weight_decay:
+        # Keras has None for none.
+        decay = float(getattr(optimizer, "weight_decay", None) or 0.0)
+        if decay and weight_decay:
             raise ValueError(
                 f"weight_decay={weight_decay}: {type(optimizer).__name__} decays "
-                f"weights itself, by {float(decay):g}; expected 0 for one of them"
+                f"weights itself, by {decay:g}; expected 0 for one of them"
             )
         self._rules = {
             "clip_norm": clip_norm,
@@ -149,8 +150,8 @@ class FittedModel(keras.Model):
             "bias_lr_factor": bias_lr_factor,
         }
         with self.distribute_strategy.scope():
-            rules = {k: v for k, v in self._rules.items() if k != "clip_norm"}
-            rules = WeightRules(self, optimizer, **rules, decoupled=decoupled)
+            settings = {k: v for k, v in self._rules.items() if k != "clip_norm"}
+            rules = WeightRules(self, optimizer, **settings, decoupled=decay != 0)
             layers = self._flatten_layers(include_self=False)
             half = any(layer.compute_dtype == "float16" for layer in layers)
             self._learner = Learner(self, rules, LossScale(active=half), clip_norm)
@@ -180,10 +181,11 @@ class FittedModel(keras.Model):
 
     @property
     def metrics(self):
-        return self._means.metrics if self._means is not None else super().metrics
+        means = getattr(self, "_means", None)
+        return super().metrics if means is None else means.metrics
 
     def get_compile_config(self):
-        if self._learner is None:
+        if getattr(self, "_learner", None) is None:
             return None
         optimizer = keras.saving.serialize_keras_object(self.optimizer)
         return {"optimizer": optimizer, **self._rules}

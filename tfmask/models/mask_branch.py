@@ -310,7 +310,7 @@ class MaskBranch(Part):
 
     def _judge(self, logits, rois: MaskRoIs, plain, features, boundaries):
         """What reads the predicted mask of each roi's class."""
-        outputs = {}
+        outputs: dict[str, tf.Tensor] = {}
         if self.sobel is None and self.scoring is None:
             return outputs
         chosen = tf.sigmoid(class_channel(logits, rois.labels))  # [M, T, T]

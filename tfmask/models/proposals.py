@@ -264,9 +264,10 @@ class RegionProposals(Part):
           `rpn_objectness` and `rpn_box`: scalars, divided by the count of all replicas.
         """
         is_fg, used = samples.is_fg, samples.valid
-        images = cross_replica_sum(tf.cast(tf.shape(logits)[0], tf.float32))
+        num_images = cross_replica_sum(tf.cast(tf.shape(logits)[0], tf.float32))
         sampled = cross_replica_sum(tf.reduce_sum(tf.cast(used, tf.float32)))
-        count = images * self.batch if self.normalizer == "batch" else sampled
+        drawn = num_images * self.batch
+        count = drawn if self.normalizer == "batch" else sampled
         count = tf.maximum(count, 1.0)
         objectness = losses.objectness_sum(logits, is_fg, used)
         box = losses.box_sum(deltas, samples.deltas, is_fg, self.smooth_l1_beta)

@@ -171,20 +171,20 @@ class RefiningModule(Part):
         """
         samples = output.samples
         rois = pack(samples.valid)
-        images = rois.batch_indices
+        batch_indices = rois.batch_indices
         labels = rois.take(samples.labels)
         pseudo = likeliest_class(output.class_logits)
         labels = tf.where(labels > 0, labels, pseudo)
         boxes = base.boxes.stages[-1].coder.decode_class(
             output.deltas, labels, rois.take(samples.boxes)
         )
-        boxes = self._clip(base, boxes, images, image_sizes)
+        boxes = self._clip(base, boxes, batch_indices, image_sizes)
         seen = pseudo if self.labels == "predicted" else labels
         reading = self.read(
-            base, features, MaskRoIs(boxes, images, seen), image_sizes, True
+            base, features, MaskRoIs(boxes, batch_indices, seen), image_sizes, True
         )
         samples = self._label(base, rois.restore(boxes), samples, targets)
-        outputs = {"samples": samples}
+        outputs: dict[str, Any] = {"samples": samples}
         if self.box_head is not None:
             used = rois.take(samples.valid)
             outputs["boxes"] = tuple(
@@ -192,13 +192,13 @@ class RefiningModule(Part):
             )
         if self.masks is not None:
             fg = rois.take(samples.valid & (samples.labels > 0))
-            images, labels = images[fg], rois.take(samples.labels)[fg]
-            boxes = boxes[fg]
+            boxes, batch_indices = boxes[fg], batch_indices[fg]
+            labels = rois.take(samples.labels)[fg]
             if self.boxes:
                 deltas = tf.boolean_mask(reading.deltas, fg)
                 boxes = self.coder.decode_class(deltas, labels, boxes)
-                boxes = self._clip(base, boxes, images, image_sizes)
-            outputs["mask_rois"] = MaskRoIs(boxes, images, labels)
+                boxes = self._clip(base, boxes, batch_indices, image_sizes)
+            outputs["mask_rois"] = MaskRoIs(boxes, batch_indices, labels)
             outputs["masks"] = self.masks.run(
                 features,
                 outputs["mask_rois"],

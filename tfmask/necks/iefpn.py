@@ -195,9 +195,7 @@ class IEFPN(PyramidNeck):
     def call(self, inputs):
         laterals = top_down(self._laterals([inputs[name] for name in self.levels]))
         outputs = [conv(x) for conv, x in zip(self.output_convs, laterals)]
-        if self.bottom_up:
-            outputs = self._run_bottom_up(outputs)
-        return self.named(outputs)
+        return self.named(self._run_bottom_up(outputs))
 
     def _laterals(self, features):
         coarsest = features[-1]
@@ -216,6 +214,8 @@ class IEFPN(PyramidNeck):
         return laterals
 
     def _run_bottom_up(self, levels):
+        if self.down is None or self.smooth is None:
+            return levels
         lower = levels[0] if self.first is None else self.first(levels[0])
         outputs = [lower]
         for level in levels[1:]:

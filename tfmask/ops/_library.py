@@ -16,6 +16,7 @@ import os
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,7 +28,12 @@ HOW_TO_BUILD = (
 )
 
 _lock = threading.Lock()
-_state = {"loaded": False, "module": None, "has_gpu_kernels": False, "stock_depth": 0}
+_state: dict[str, Any] = {
+    "loaded": False,
+    "module": None,
+    "has_gpu_kernels": False,
+    "stock_depth": 0,
+}
 
 
 def mode() -> str:

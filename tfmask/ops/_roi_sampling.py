@@ -1,8 +1,8 @@
 """RoIAlign of one feature map in stock TensorFlow, with or without masks.
 
 `tf.image.crop_and_resize` is not RoIAlign: it samples a box at its corners and in even
-steps between them. RoIAlign with s samples a bin and axis samples n = bins * s places
-in the *middles* of n equal parts of the box. With the feature map's pixel i at
+steps between them. RoIAlign with s samples per bin and axis samples n = bins * s
+places in the *middles* of n equal parts of the box. With the feature map's pixel i at
 coordinate i, and the box [y0, y0 + h] in that frame, those places are
 
     y_k = y0 + (k + 1/2) h / n,   k = 0 .. n - 1,
@@ -22,7 +22,7 @@ import contextlib
 
 import tensorflow as tf
 
-# More samples a bin and axis than any box inside an image needs.
+# More samples per bin and axis than any box inside an image needs.
 MAX_SAMPLES = 1 << 12
 
 
@@ -172,7 +172,7 @@ def _neighbours(at, extent):
 
 
 def _sample_adaptive(padded, start, sides, batch_indices, masks, size, counts):
-    """Like `_sample`, each box with its own (y, x) counts: one pass a distinct pair."""
+    """Like `_sample`, each box with its own (y, x) counts: one pass per pair."""
     key = counts[:, 0] * (2 * MAX_SAMPLES) + counts[:, 1]
     pairs, group = tf.unique(key)
     number = tf.size(pairs)
@@ -187,7 +187,7 @@ def _sample_adaptive(padded, start, sides, batch_indices, masks, size, counts):
 
     def one_pair(i, pooled, rows):
         chosen = tf.cast(tf.where(group == i)[:, 0], tf.int32)
-        part = _sample(
+        of_pair = _sample(
             padded,
             tf.gather(start, chosen),
             tf.gather(sides, chosen),
@@ -197,7 +197,7 @@ def _sample_adaptive(padded, start, sides, batch_indices, masks, size, counts):
             pairs[i] // (2 * MAX_SAMPLES),
             pairs[i] % (2 * MAX_SAMPLES),
         )
-        return i + 1, pooled.write(i, part), rows.write(i, chosen)
+        return i + 1, pooled.write(i, of_pair), rows.write(i, chosen)
 
     _, pooled, rows = tf.while_loop(
         lambda i, *_: i < number, one_pair, (0, pooled, rows), parallel_iterations=1

@@ -12,21 +12,21 @@ def cell_anchors(size: float, ratios, stride: int, rounding: str) -> np.ndarray:
     Args:
       size: side of the square of equal area, pixels.
       ratios: height / width of each anchor.
-      stride: pixels a cell, used by `legacy` alone.
+      stride: pixels per cell, used by `legacy` alone.
       rounding: `none`: centred on the cell's corner, exact sides (Detectron2,
         Tensorpack). `integer`: corners rounded to integers (torchvision). `legacy`:
         sides rounded at the scale of one cell, centred on the cell's middle
         (maskrcnn-benchmark; its inclusive corners written continuously).
 
     Returns:
-      `[A, 4]` float32, one row a ratio.
+      `[A, 4]` float32, one row per ratio.
     """
     rows = []
     for ratio in ratios:
         if rounding == "legacy":
-            width = round(math.sqrt(stride * stride / ratio))
-            height = round(width * ratio) * size / stride
-            width = width * size / stride
+            columns = round(math.sqrt(stride * stride / ratio))
+            height = round(columns * ratio) * size / stride
+            width = columns * size / stride
             middle = stride / 2
         else:
             width = size / math.sqrt(ratio)
@@ -45,16 +45,16 @@ def pyramid_anchors(
     """Anchors of every cell of every level, rows first, then columns, then ratios.
 
     Args:
-      feature_sizes: one (height, width) a level, in cells (ints or scalar tensors).
+      feature_sizes: one (height, width) per level, in cells (ints or scalar tensors).
       image_size: (height, width) of the padded image. torchvision (`integer`) takes the
         stride from it by whole-number division, which differs where the pooled top
         level does not divide the image.
       sizes: anchor side of each level.
       ratios: see `cell_anchors`.
-      strides: pixels a cell of each level.
+      strides: pixels per cell of each level.
 
     Returns:
-      One `[height * width * A, 4]` float32 tensor a level.
+      One `[height * width * A, 4]` float32 tensor per level.
     """
     levels = []
     for (height, width), size, stride in zip(feature_sizes, sizes, strides):

@@ -10,13 +10,13 @@ class InstanceTargets(NamedTuple):
 
     masks: tf.Tensor  # [M, R, R] uint8, coverage 0..255 in its own box
     boxes: tf.Tensor  # [M, 4] float32, pixels: that box
-    rois: tf.Tensor  # [M, 4] float32, pixels: where targets are wanted
+    rois: tf.Tensor  # [M, 4] float32, pixels: where targets are computed
     labels: tf.Tensor  # [M] int32, 1..K
 
     def at(self, size: int, soft: bool = False) -> tf.Tensor:
         """Targets `[M, size, size]` float32: 0 or 1, or coverage where `soft`."""
-        wanted = mask_targets(self.masks, self.boxes, self.rois, size)
-        return wanted if soft else tf.cast(wanted >= 0.5, tf.float32)
+        coverage = mask_targets(self.masks, self.boxes, self.rois, size)
+        return coverage if soft else tf.cast(coverage >= 0.5, tf.float32)
 
 
 def mask_targets(
@@ -24,14 +24,14 @@ def mask_targets(
 ) -> tf.Tensor:
     """Box-frame instance masks, seen through other boxes.
 
-    Each target cell is the mean of ceil(R / size) samples an axis, so that no cell of
+    Each target cell is the mean of ceil(R / size) samples per axis, so that no cell of
     the source is skipped when the roi is as large as the instance.
 
     Args:
       masks: `[M, R, R]` uint8, coverage 0..255 of an instance in its own box.
       mask_boxes: `[M, 4]` float32, pixels: that box.
-      rois: `[M, 4]` float32, pixels: where the target is wanted.
-      size: cells a side of the target, n.
+      rois: `[M, 4]` float32, pixels: where the target is computed.
+      size: cells per side of the target, n.
 
     Returns:
       `[M, n, n]` float32, coverage 0..1. No gradient.

@@ -155,8 +155,8 @@ def _gradient(op, grad):
         op.inputs[:count],
         op.inputs[count:],
     )
-    names = ("size", "strides", "sampling_ratio", "aligned", "has_masks")
-    names += ("level_areas", "inclusive")
+    names = ["size", "strides", "sampling_ratio", "aligned", "has_masks"]
+    names += ["level_areas", "inclusive"]
     result = _library.library().tfmask_shape_aware_roi_align_grad(
         grad=grad,
         features=features,

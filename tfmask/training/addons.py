@@ -5,6 +5,7 @@ tensorflow-addons is archived and works on TensorFlow 2.15 and Keras 2.15 alone.
 
 import inspect
 import re
+from typing import Any
 
 import keras
 
@@ -32,7 +33,9 @@ def create(name: str, train: TrainConfig, learning_rate: float):
         "momentum": train.momentum,
         "weight_decay": train.weight_decay,
     }
-    options = {key: value for key, value in settings.items() if key in accepted}
+    options: dict[str, Any] = {
+        key: value for key, value in settings.items() if key in accepted
+    }
     kept = [] if train.decay_bias else ["bias"]
     kept += [] if train.decay_norm else ["gamma", "beta"]
     patterns = [rf"(^|/){word}(/replica_\d+)?(:\d+)?$" for word in kept]

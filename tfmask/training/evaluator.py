@@ -1,6 +1,6 @@
 """Evaluation in the course of training."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -8,6 +8,9 @@ from tfmask.config import Config
 from tfmask.data.dataset import Dataset
 from tfmask.errors import ImageError
 from tfmask.training.validation import ValidationLosses
+
+if TYPE_CHECKING:
+    from tfmask.evaluation.predictor import Predictor
 
 _LONGEST_SIDE = 640  # pixels of an image in TensorBoard
 
@@ -44,27 +47,19 @@ class Evaluator:
         note = metrics.limit_note(dataset, config.model.postprocess.max_detections)
         if note and log is not None:
             log(note)
-        self._predictor = None
-        self._painter = None
+        # Of figures and of pictures; made once: they hold the compiled functions.
+        self._predictors: tuple[Predictor, Predictor] | None = None
         self._losses = None
         if config.train.eval_losses:
             self._losses = ValidationLosses(config, dataset)
 
     def __call__(self, model, heartbeat=lambda: None) -> Evaluation:
         """Runs the model over the data; `heartbeat` is called after every batch."""
-        from tfmask.evaluation.predictor import Predictor
-
-        if self._predictor is None:  # made once: it holds the compiled function
-            class_map = self.dataset.class_map
-            self._predictor = Predictor(model, self.config.data, class_map)
-            self._painter = self._predictor
-            if "boundary" in model.masks.terms:
-                # Another one, so that figures do not pay for boundaries.
-                self._painter = Predictor(
-                    model, self.config.data, class_map, boundaries=True
-                )
+        if self._predictors is None:
+            self._predictors = self._make_predictors(model)
+        predictor, painter = self._predictors
         settings = self.config.evaluation
-        results, judged = self._predictor.run_dataset(
+        results, judged = predictor.run_dataset(
             self.dataset,
             settings.batch_size,
             lambda done, total: heartbeat(),
@@ -72,7 +67,9 @@ class Evaluator:
         )
         judgement = self._metric.compute(judged, results, settings)
         heartbeat()
-        pictures = self._pictures(judged) if self.config.train.tensorboard else []
+        pictures = []
+        if self.config.train.tensorboard:
+            pictures = self._pictures(judged, painter)
         figures = {name: float(value) for name, value in judgement.items()}
         table = self._metric.format(judgement)
         if self._losses:
@@ -81,12 +78,22 @@ class Evaluator:
             table += "\n" + "  ".join(f"{k} {v:.4g}" for k, v in losses.items())
         return Evaluation(figures, results, pictures, table)
 
-    def _pictures(self, dataset: Dataset) -> list[np.ndarray]:
+    def _make_predictors(self, model) -> "tuple[Predictor, Predictor]":
+        from tfmask.evaluation.predictor import Predictor
+
+        data, class_map = self.config.data, self.dataset.class_map
+        predictor = Predictor(model, data, class_map)
+        if "boundary" not in model.masks.terms:
+            return predictor, predictor
+        # Another one, so that figures do not pay for boundaries.
+        return predictor, Predictor(model, data, class_map, boundaries=True)
+
+    def _pictures(self, dataset: Dataset, painter: "Predictor") -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""
         from tfmask.data.images.read import read_image
         from tfmask.evaluation import visualize
 
-        pictures = []
+        pictures: list[np.ndarray] = []
         for record in dataset.images:
             if len(pictures) == self.config.train.tensorboard_images:
                 break
@@ -95,7 +102,7 @@ class Evaluator:
                 image = read_image(record.path, dataset.exif, size)
             except ImageError:  # it was said when it was to be evaluated
                 continue
-            (prediction,) = self._painter.predict([image])
+            (prediction,) = painter.predict([image])
             pictures.append(
                 visualize.compare(
                     record,

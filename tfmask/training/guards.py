@@ -64,10 +64,11 @@ class Watchdog:
         """A step was done."""
         now = time.monotonic()
         # Arming starts a thread: not more often than needed.
-        if not self.seconds or now - self._armed < min(1.0, self.seconds / 10):
+        stream = sys.__stderr__  # None in a process without one
+        if stream is None or not self.seconds:
+            return
+        if now - self._armed < min(1.0, self.seconds / 10):
             return
         self._armed = now
         # It runs in C, so that it speaks even when the interpreter is blocked.
-        faulthandler.dump_traceback_later(
-            self.seconds, repeat=True, file=sys.__stderr__
-        )
+        faulthandler.dump_traceback_later(self.seconds, repeat=True, file=stream)

@@ -10,7 +10,7 @@ class Progress:
 
     Args:
       total: steps of the run.
-      batch_size: images a step.
+      batch_size: images per step.
       log: called with each plain line.
       stream: where the refreshing line goes if it is a terminal.
     """
@@ -23,7 +23,8 @@ class Progress:
         self._log = log
         self._drawn = 0.0
         self._shown = False
-        self._mark = None  # (clock, step) that the speed is measured from
+        # (clock, step) that the speed is measured from
+        self._mark: tuple[float, int] | None = None
         self.images_per_second = 0.0
 
     def log(self, text: str) -> None:
@@ -39,7 +40,7 @@ class Progress:
         self._mark = None
 
     def measure(self, step: int) -> float:
-        """Images a second since the last call, and starts a new interval."""
+        """Images per second since the last call, and starts a new interval."""
         now = time.perf_counter()
         if self._mark is not None and step > self._mark[1]:
             seconds = now - self._mark[0]
@@ -63,7 +64,7 @@ class Progress:
         return "  ".join(parts)
 
     def refresh(self, step: int, figures: dict[str, float]) -> None:
-        """Redraws the line, at most ten times a second; nothing if not a terminal."""
+        """Redraws the line, at most ten times per second; nothing if not a terminal."""
         now = time.perf_counter()
         if not self.live or (now - self._drawn < 0.1 and step < self.total):
             return

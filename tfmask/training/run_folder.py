@@ -261,7 +261,7 @@ def flatten(value, prefix: str = "") -> dict:
     """Nested dicts as one dict with dotted paths."""
     if not isinstance(value, dict) or not value:
         return {prefix: value}
-    flat = {}
+    flat: dict = {}
     for key, item in value.items():
         flat |= flatten(item, f"{prefix}.{key}" if prefix else key)
     return flat

@@ -1,5 +1,7 @@
 """The losses on the validation data, in the course of training."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tfmask.config import Config
@@ -22,7 +24,7 @@ class ValidationLosses:
     def __init__(self, config: Config, dataset: Dataset):
         self.config = config
         self.dataset = dataset
-        self._compiled = None
+        self._compiled: Callable | None = None
 
     def __call__(self, model, heartbeat=lambda: None) -> dict[str, float]:
         """The means over the batches: `loss`, the weighted total, and `loss/TERM`."""
@@ -34,16 +36,19 @@ class ValidationLosses:
         )
         if self._compiled is None:  # made once, with open sizes
 
-            def values(batch):
+            def figures(batch):
                 outputs = model(batch, training=False, supervised=True)
                 losses = model.compute_losses(outputs, batch)
                 return stacked(model, losses, weighted_sum(model, losses))
 
             spec = batches.element_spec
-            self._compiled = tf.function(values, input_signature=[spec])
-        total, count = 0.0, 0
+            self._compiled = tf.function(figures, input_signature=[spec])
+        values = []
         for batch in batches:
-            total, count = total + self._compiled(batch).numpy(), count + 1
+            values.append(self._compiled(batch).numpy())
             heartbeat()
         names = [f"loss/{name}" for name in model.loss_weights.names]
-        return dict(zip((*names, "loss"), (total / count).tolist())) if count else {}
+        if not values:
+            return {}
+        means = sum(values[1:], values[0]) / len(values)
+        return dict(zip((*names, "loss"), means.tolist()))

@@ -48,8 +48,10 @@ def same_classes(weights: ClassMap | None, dataset: ClassMap | None) -> bool:
     return tuple(weights.names) == tuple(dataset.names)
 
 
-def describe(classes: ClassMap, limit: int = 12) -> str:
+def describe(classes: ClassMap | None, limit: int = 12) -> str:
     """`80 classes {1=person, 2=bicycle, ...}`."""
+    if classes is None:
+        return "unknown classes"
     pairs = [f"{i}={name}" for i, name in zip(classes.ids, classes.names)]
     more = ", ..." if len(pairs) > limit else ""
     return f"{len(pairs)} classes {{{', '.join(pairs[:limit])}{more}}}"

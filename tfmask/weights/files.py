@@ -63,8 +63,9 @@ def write(path, model, class_map: ClassMap | None, config: dict | None) -> None:
     Raises:
       CheckpointError: it cannot be written; an earlier file stays as it was.
     """
+    idle: tuple[str, ...] = ()
     if isinstance(model, dict):
-        weights, idle = model, ()
+        weights = model
     else:
         weights, idle = model_weights(model), training_only(model)
     try:
@@ -145,7 +146,7 @@ def complete_checkpoints(folder) -> list[str]:
         numbered = re.fullmatch(r".+-(\d+)", path.stem)
         if numbered and _has_all_data(path):
             steps[str(path.with_suffix(""))] = int(numbered[1])
-    return sorted(steps, key=steps.get)
+    return sorted(steps, key=steps.__getitem__)
 
 
 def _has_all_data(index: Path) -> bool:

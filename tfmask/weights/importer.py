@@ -102,7 +102,7 @@ def choose_dialect(format_name: str, settings: ModelConfig, arrays, where) -> Di
         for name in FORMATS
         if name != format_name
     }
-    rival = max(rivals, key=rivals.get)
+    rival = max(rivals, key=rivals.__getitem__)
     if rivals[rival] > count or not count:
         guess = f"; it looks like {rival}:PATH" if rivals[rival] else ""
         raise WeightsError(
@@ -136,7 +136,9 @@ def count_file_classes(
 
 def _count_classes(dialect: Dialect, arrays) -> int:
     rule, name = find_rule(dialect, _CLASS_LOGITS)
-    if rule is None or name not in arrays or arrays[name].ndim != 2:
+    if rule is None or not isinstance(rule.layout, ClassAxis):
+        return 0
+    if name not in arrays or arrays[name].ndim != 2:
         return 0
     return rule.layout.num_classes(arrays[name])
 
@@ -245,7 +247,7 @@ def export(
     exported = {}
     for path, value in values.items():
         rule, name = find_rule(dialect, path)
-        if name:
+        if rule is not None and name:
             stored = rule.layout.store(np.asarray(value))
             exported[name] = np.ascontiguousarray(stored, np.float32)
     return FORMATS[format_name].restore(exported)

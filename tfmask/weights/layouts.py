@@ -6,8 +6,17 @@ other. Ours are kernels `[kh, kw, in, out]`, transposed convolutions
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+
+
+class Layout(Protocol):
+    """Theirs to ours, and back."""
+
+    def load(self, value: np.ndarray) -> np.ndarray: ...
+
+    def store(self, value: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,7 @@ class Anchors:
     """
 
     group: int = 1
-    deltas: object = SAME
+    deltas: Layout = SAME
 
     def load(self, value):
         return self.deltas.load(self._reversed(value))

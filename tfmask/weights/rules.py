@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tfmask.config import ModelConfig
-from tfmask.weights.layouts import SAME, ClassAxis, Shift, Stem
+from tfmask.weights.layouts import SAME, ClassAxis, Layout, Shift, Stem
 from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -41,7 +41,7 @@ class Rule:
 
     path: str
     name: str
-    layout: object = SAME
+    layout: Layout = SAME
     words: dict = field(default_factory=dict)
     constant: float | None = None
 

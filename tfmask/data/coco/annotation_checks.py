@@ -26,7 +26,8 @@ class Outline(NamedTuple):
     crowd: bool
     segmentation: seg.Segmentation
     reach: Box  # around the mask as annotated: it may leave the image
-    values: tuple | None  # the four numbers of the box; None where they are no box
+    values: tuple  # the four numbers of the box; empty where they are no box
+    box_fault: tuple[str, str] | None  # (kind, message) where they are no box
     # How well the box fits the mask inside the image (IoU), read as x, y, width, height
     # and as x1, y1, x2, y2.
     fits: tuple[float, float]
@@ -46,7 +47,12 @@ class Instance(NamedTuple):
 
 
 class Fault(Exception):
-    """The annotation is left out: (kind, message)."""
+    """The record is left out, for a reason that a Problem names."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
 
 
 def outline(record: dict, height: int, width: int, labels: dict, warn) -> Outline:
@@ -74,14 +80,16 @@ def outline(record: dict, height: int, width: int, labels: dict, warn) -> Outlin
     if warning:
         warn(*warning)
     reach = _reach(segmentation, height, width)
-    values, fits = None, (0.0, 0.0)
-    if _box_fault(record.get("bbox")) is None:
+    values: tuple = ()
+    fits = 0.0, 0.0
+    fault = _box_fault(record.get("bbox"))
+    if fault is None:
         values = tuple(record["bbox"])
         inside = _clip(reach, height, width)
         sized = _clip(_corners(values, False), height, width)
         cornered = _clip(_corners(values, True), height, width)
         fits = _iou(sized, inside), _iou(cornered, inside)
-    return Outline(record, label, bool(crowd), segmentation, reach, values, fits)
+    return Outline(record, label, bool(crowd), segmentation, reach, values, fault, fits)
 
 
 def corner_votes(outlined: Outline) -> int:
@@ -116,7 +124,8 @@ def complete(
         x1, y1, x2, y2 = box.tolist()
         annotated = (x1, y1, x2 - x1, y2 - y1)
     else:
-        annotated = tuple(map(float, record["bbox"]))
+        x, y, w, h = map(float, record["bbox"])
+        annotated = (x, y, w, h)
     area = _area(record, segmentation, height, width, mended, warn)
     return Instance(
         record.get("id"),
@@ -186,8 +195,8 @@ def _box(
     mask are compared inside the image: both may leave it.
     """
     values = outlined.values
-    if values is None:
-        kind, message = _box_fault(outlined.record.get("bbox"))
+    if outlined.box_fault is not None:
+        kind, message = outlined.box_fault
     else:
         annotated = _corners(values, as_corners)
         box = _clip(annotated, height, width)
@@ -293,7 +302,7 @@ def _area(
 ) -> float:
     """The annotated area; the mask's pixels where it, or the box, cannot be right."""
     value = record.get("area")
-    if _is_number(value) and value > 0:
+    if value is not None and _is_number(value) and value > 0:
         if not mended:
             return float(value)
         return float(seg.area(segmentation, height, width))

@@ -56,9 +56,7 @@ def check_images(
             if type(image_id) not in (int, str):
                 image_id = None
             known.add(image_id)
-            problems.append(
-                Problem(fault.args[0], image_id, None, fault.args[1], ERROR)
-            )
+            problems.append(Problem(fault.kind, image_id, None, fault.message, ERROR))
             continue
         known.add(image.image_id)
         listed[image.image_id] = image
@@ -88,7 +86,7 @@ def _sound_record(record, index: int, known: set, files: ImageFiles) -> _Listed:
     if not isinstance(record, dict):
         raise Fault("image_not_object", f"image {index + 1} of the list is no object")
     image_id = record.get("id")
-    if type(image_id) not in (int, str):
+    if image_id is None or type(image_id) not in (int, str):
         raise Fault(
             "image_bad_id",
             f"image {index + 1} of the list has the id {image_id!r}: expected an "
@@ -103,8 +101,8 @@ def _sound_record(record, index: int, known: set, files: ImageFiles) -> _Listed:
     names = _names(record)
     relative = names[0]
     if escapes(relative):
-        relative = files.relative(relative)
-        if relative is None:
+        inside = files.relative(relative)
+        if inside is None:
             near = files.near(names[0])
             hint = f" (there is {', '.join(near)} in it)" if near else ""
             raise Fault(
@@ -112,6 +110,7 @@ def _sound_record(record, index: int, known: set, files: ImageFiles) -> _Listed:
                 f"file_name {names[0]!r} leads out of the image folder "
                 f"{files.folder}: expected a path inside it{hint}",
             )
+        relative = inside
     return _Listed(
         image_id,
         names,
@@ -164,9 +163,10 @@ def _open(image: _Listed, files: ImageFiles, exif: str) -> tuple:
         except ImageError as error:
             if error.kind != "image_missing":
                 raise
-            name = files.find(*image.names)
-            if name is None:
+            other = files.find(*image.names)
+            if other is None:
                 raise _missing(error, image, files) from None
+            name = other
             height, width = image_size(f"{files.folder}/{name}", exif, image.size)
     except ImageError as error:
         return image.image_id, error

@@ -40,7 +40,7 @@ def check_annotations(
         try:
             instance = complete(outlined, entry.height, entry.width, as_corners, warn)
         except Fault as fault:
-            reports.add(index, *fault.args, ERROR)
+            reports.add(index, fault.kind, fault.message, ERROR)
             continue
         instances[entry.image_id].append(instance)
         count += 1
@@ -63,8 +63,9 @@ class _Reports:
         self._problems: list[tuple[int, Problem]] = []
 
     def add(self, index: int, kind: str, message: str, severity: str) -> None:
-        ids = record_ids(self._records[index])
-        self._problems.append((index, Problem(kind, *ids, message, severity)))
+        image_id, annotation_id = record_ids(self._records[index])
+        problem = Problem(kind, image_id, annotation_id, message, severity)
+        self._problems.append((index, problem))
 
     def warner(self, index: int):
         return lambda kind, message: self.add(index, kind, message, WARNING)
@@ -90,18 +91,21 @@ def _outlines(
                 continue  # goes with its image, which is reported
             outlined = outline(record, entry.height, entry.width, labels, warn)
         except Fault as fault:
-            reports.add(index, *fault.args, ERROR)
+            reports.add(index, fault.kind, fault.message, ERROR)
             continue
         outlines.append((index, entry, outlined))
     return outlines
 
 
-def record_ids(record) -> tuple:
+def record_ids(record) -> tuple[int | str | None, int | str | None]:
     """(image id, annotation id) of a record; None for what is no id."""
     if not isinstance(record, dict):
         return None, None
-    values = record.get("image_id"), record.get("id")
-    return tuple(v if type(v) in (int, str) else None for v in values)
+    image_id, annotation_id = (
+        v if type(v) in (int, str) else None
+        for v in (record.get("image_id"), record.get("id"))
+    )
+    return image_id, annotation_id
 
 
 def _check_identity(record, index: int, known: set, first_with_id: dict, warn) -> None:

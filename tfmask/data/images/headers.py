@@ -126,7 +126,8 @@ def _by_pillow(stream: BinaryIO, reader: Callable, name: str) -> ImageHeader:
         raise ImageError(f"the {name} header cannot be read: {why}") from None
     if name == "WebP" and image.n_frames > 1:
         raise ImageError("is an animated WebP: expected a still image")
-    return ImageHeader(name, *image.size, _orientation(image.info.get("exif")))
+    width, height = image.size
+    return ImageHeader(name, width, height, _orientation(image.info.get("exif")))
 
 
 def _orientation(exif) -> int:

@@ -83,7 +83,7 @@ def read_image(
                 f"{path}: its 16-bit samples go up to {brightest} of 65535 and are "
                 "nearly black as 8 bits: scale them to the whole range"
             )
-        image = (image >> 8).astype(np.uint8)
+        image = (image // 256).astype(np.uint8)
     if image is None or image.dtype != np.uint8:
         raise ImageError(
             f"{path}: the {header.format} data cannot be decoded (truncated or "

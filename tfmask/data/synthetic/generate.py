@@ -48,7 +48,8 @@ def write_dataset(
     """
     folder = Path(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for index in range(num_images):
         rng = np.random.default_rng((seed, index))
         scene = draw_scene(rng, size)
@@ -94,7 +95,8 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
     if rng.random() < _EMPTY_SHARE:
         return Scene(_finish(canvas), [], [], [])
     owner = np.full((height, width), -1)  # which object is seen at a pixel
-    full, classes = [], []  # pixels that each object has, hidden ones included
+    full: list[int] = []  # pixels that each object has, hidden ones included
+    classes: list[int] = []
     crowd = None
     if rng.random() < _CROWD_SHARE:
         crowd = _paint_crowd(rng, canvas, ground)
@@ -150,7 +152,8 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, cover: np.ndarray, grou
     base = colour(rng)
     while np.abs(base - ground).max() < 70:  # not the colour of the ground
         base = colour(rng)
-    fill = texture(rng, *cover.shape, base)
+    height, width = cover.shape
+    fill = texture(rng, height, width, base)
     inner = cv2.GaussianBlur(cover, (0, 0), 1.5)[..., None]
     fill *= 0.55 + 0.45 * np.clip(inner * 2 - 1, 0, 1)
     canvas += (fill - canvas) * cover[..., None]
@@ -190,6 +193,7 @@ def _geometry(mask: np.ndarray, crowd: bool, rng: np.random.Generator) -> dict:
     if crowd:
         form = "list"  # as in COCO, where only crowd regions have run lengths
     outlines, has_hole = polygons(mask)
+    segmentation: dict | list
     if form == "polygons" and not has_hole:
         segmentation = outlines
     elif form == "list":

@@ -133,7 +133,7 @@ def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
       stages: 1, or the number of box stages of a cascade, whose heads are numbered.
     """
     flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), TORCH_DENSE)
-    rules = []
+    rules: tuple[Rule, ...] = ()
     for head, number in box_head_names(stages):
         index = "" if stages == 1 else f"{number}."
         hidden = f"roi_heads.box_head.{index}"

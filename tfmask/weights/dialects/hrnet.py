@@ -51,7 +51,7 @@ def backbone(
     fuse = "stage{stage}.{module}.fuse_layers.{exchange}"
     transitions, exchanges = {"new": _TRANSITIONS}, {"exchange": _exchanges()}
     # Our layer, their convolution and normalisation, the words of each.
-    layers = (
+    layers: tuple[tuple[str, str, str, dict, dict], ...] = (
         ("stem{index}", "conv{index}", "bn{index}", {}, {}),
         (
             "layer1_{block}/{conv}",
@@ -64,7 +64,8 @@ def backbone(
             "transition{new}",
             "transition{new}.0",
             "transition{new}.1",
-            *2 * [transitions],
+            transitions,
+            transitions,
         ),
         (
             block,
@@ -77,7 +78,8 @@ def backbone(
             "stage{stage}_{module}/fuse{exchange}",
             fuse + ".0",
             fuse + ".1",
-            *2 * [exchanges],
+            exchanges,
+            exchanges,
         ),
     )
     stem = stem_layout(TORCH_CONV, settings, trunk)

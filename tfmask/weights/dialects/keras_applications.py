@@ -41,7 +41,7 @@ def read(path: str) -> Source:
     if path.lower() not in _MODELS:
         return Source(read_keras_h5(path), {})
     model = _download(_MODELS[path.lower()])
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for layer in model.layers:
         names = [w.name.split("/")[-1].split(":")[0] for w in layer.weights]
         arrays |= {

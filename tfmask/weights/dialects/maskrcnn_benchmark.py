@@ -52,7 +52,7 @@ def trunk_and_neck(settings: ModelConfig) -> tuple[Rule, ...]:
 
 def deformable(settings: ModelConfig) -> tuple[Rule, ...]:
     """Deformable convolutions of a ResNet, and what predicts their displacements."""
-    stages = ()
+    stages: tuple[int, ...] = ()
     if setting(settings, "backbone.deformable", "none") != "none":
         stages = setting(settings, "backbone.deformable_stages", ())
     words = {"stage": {str(stage): STAGES[str(stage)] for stage in stages}}

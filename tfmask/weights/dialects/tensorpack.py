@@ -93,7 +93,7 @@ def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
     """
     logits, deltas = classes["class_logits"](SAME), classes["deltas"](SAME)
     flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), SAME)
-    rules = []
+    rules: tuple[Rule, ...] = ()
     for head, number in box_head_names(stages):
         scope, hidden = "fastrcnn", "fastrcnn"
         if stages > 1:
@@ -105,7 +105,7 @@ def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
             *_layer(f"{head}/class_logits", f"{scope}/outputs/class", logits, logits),
             *_layer(f"{head}/deltas", f"{scope}/outputs/box", deltas, deltas),
         )
-    return tuple(rules)
+    return rules
 
 
 def mask_head(classes) -> tuple[Rule, ...]:

@@ -5,6 +5,8 @@ Each stand-in checks its arguments, and none can be changed from inside a pickle
 
 import collections
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +40,7 @@ class _Sealed:
 
 class _Function(_Sealed):
     __slots__ = ("call",)
+    call: Callable
 
     def __init__(self, call):
         object.__setattr__(self, "call", call)
@@ -50,6 +53,7 @@ class StorageType(_Sealed):
     """One of PyTorch's storage classes, by its element type."""
 
     __slots__ = ("dtype",)
+    dtype: str
 
     def __init__(self, dtype: str):
         object.__setattr__(self, "dtype", dtype)
@@ -64,13 +68,14 @@ class Storage:
     """A flat run of numbers that tensors view. `fill` is called once it is read."""
 
     def __init__(self, kind: StorageType, count: int):
-        self.kind, self.count, self.values = kind, count, None
+        self.kind, self.count = kind, count
+        self.values: np.ndarray | None = None
 
     @property
     def num_bytes(self) -> int:
         return self.count * self.kind.bits.itemsize
 
-    def fill(self, raw: bytes, byte_order: str = "<") -> None:
+    def fill(self, raw: bytes, byte_order: Literal["<", ">"] = "<") -> None:
         bits = np.frombuffer(raw, self.kind.bits.newbyteorder(byte_order), self.count)
         if self.kind.dtype == "bfloat16":
             # The upper half of a float32.
@@ -84,6 +89,10 @@ class Tensor(_Sealed):
     """A tensor whose numbers may still have to be read."""
 
     __slots__ = ("storage", "offset", "shape", "strides")
+    storage: "Storage"
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
     def __init__(self, storage, offset, shape, strides):
         if not isinstance(storage, Storage):
@@ -103,6 +112,8 @@ class Tensor(_Sealed):
     def array(self) -> np.ndarray:
         """The numbers, a read-only view."""
         values = self.storage.values
+        if values is None:
+            raise ValueError("a tensor whose numbers were not read")
         if math.prod(self.shape) == 0:
             return np.zeros(self.shape, values.dtype)
         step = values.itemsize
@@ -116,6 +127,7 @@ class Tensor(_Sealed):
 
 class _Dtype(_Sealed):
     __slots__ = ("value",)
+    value: np.dtype
 
     def __init__(self, text, *_):
         if not isinstance(text, str) or text.lstrip("<>=|") not in _DTYPES:
@@ -133,6 +145,7 @@ class _Array(_Sealed):
     """What NumPy's `_reconstruct` returns: an empty array, its state follows."""
 
     __slots__ = ("value",)
+    value: np.ndarray
 
     def __init__(self):
         object.__setattr__(self, "value", np.zeros(0, np.float32))

@@ -2,7 +2,7 @@
 
 import io
 import os
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def _read_stream(stream, path):
         return storages[label]
 
     root = load(stream, path, open_storage)
-    order = "<" if system.get("little_endian", True) else ">"
+    order: Literal["<", ">"] = "<" if system.get("little_endian", True) else ">"
     for label in load(stream, path):
         storage = storages.get(label)
         count = int.from_bytes(stream.read(8), "little" if order == "<" else "big")
@@ -134,7 +134,7 @@ def _storage_id(key):
 
 def _flatten(root, path) -> Source:
     """Picks the weights out of the file's dict."""
-    extras = {}
+    extras: dict[str, str] = {}
     while isinstance(root, dict):
         nest = next((n for n in _NESTS if isinstance(root.get(n), dict)), None)
         if nest is None:

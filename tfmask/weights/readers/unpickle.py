@@ -89,7 +89,8 @@ def _check_memo(stream) -> None:
     largest = count = 0
     for opcode, argument, _ in pickletools.genops(stream):
         count += 1
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+        puts = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if puts and isinstance(argument, int):
             largest = max(largest, argument)
     if largest > count:
         raise ValueError(f"memo slot {largest} in a stream of {count} operations")
