@@ -29,6 +29,7 @@ from tfmask.files import write_atomically
 
 TRAIN_IMAGES, VAL_IMAGES = 1200, 200
 TIMING = "timing.json"
+SINGLY = ("box/AP", "mask/AP")  # the figures of each seed are printed too
 REFINED = ("box/AP", "mask/AP", "mask/AP75", "mask/AP_crowded")
 METRICS = {
     "mask_branch": ("mask/AP", "mask/AP75", "boundary/AP", "mask/AP_crowded"),
@@ -90,7 +91,8 @@ def print_table(name: str, output: Path) -> None:
     known, timing = read_figures(output), read_timing(output)
     kinds = [] if any(row.base for row in rows.values()) else ["step", "inference"]
     heads = [*METRICS[name], "runs", *(f"{kind} time" for kind in kinds)]
-    heads.append("seeds (mask AP)")
+    singly = [metric for metric in METRICS[name] if metric in SINGLY]
+    heads += [f"{metric} of each seed" for metric in singly]
     print(f"| {name} | " + " | ".join(heads) + " |")
     print("|---" * (len(heads) + 1) + "|")
     for row, (title, *_) in rows.items():
@@ -99,9 +101,10 @@ def print_table(name: str, output: Path) -> None:
         cells = [spread([f[metric] for f in done]) for metric in METRICS[name]]
         cells.append(str(len(done)))
         cells += [f"{timing[row][k]:.2f}" if row in timing else "-" for k in kinds]
-        cells.append(
-            ", ".join(f"{100 * f['mask/AP']:.1f}" if f else "-" for f in figures)
-        )
+        cells += [
+            ", ".join(f"{100 * f[metric]:.1f}" if f else "-" for f in figures)
+            for metric in singly
+        ]
         print(f"| {title} | " + " | ".join(cells) + " |")
     print()
 
