@@ -52,16 +52,16 @@ class AdaptiveMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        conv_layers=4,
-        channels=256,
-        adaptive_pooling=True,
-        fc_fusion=True,
-        norm="none",
-        background_channel=False,
-        predictor_initializer="msra",
+        conv_layers: int = 4,
+        channels: int = 256,
+        adaptive_pooling: bool = True,
+        fc_fusion: bool = True,
+        norm: str = "none",
+        background_channel: bool = False,
+        predictor_initializer: str = "msra",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -87,7 +87,7 @@ class AdaptiveMaskHead(MaskHead):
         self.predictor_initializer = predictor_initializer
         policy = self.dtype_policy
         # One for each level, which `build` knows the number of.
-        self.level_convs = []
+        self.level_convs: list[keras.layers.Layer] = []
         first = 2 if adaptive_pooling else 1
         names = [f"mask_fcn{i}" for i in range(first, conv_layers + 1)]
         self.convs = self._convolutions(names, channels)

@@ -64,13 +64,13 @@ class EncoderDecoderMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=28,
+        num_classes: int,
+        pool_size: int = 28,
         *,
-        form="released",
-        channels=256,
-        background_channel=False,
-        predictor_initializer="normal",
+        form: str = "released",
+        channels: int = 256,
+        background_channel: bool = False,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -34,14 +34,14 @@ class FCNMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        conv_layers=4,
-        channels=256,
-        upsample=True,
-        background_channel=False,
-        predictor_initializer="normal",
+        conv_layers: int = 4,
+        channels: int = 256,
+        upsample: bool = True,
+        background_channel: bool = False,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -27,7 +27,14 @@ class RPNHead(Part):
 
     output_dtype = "float32"
 
-    def __init__(self, num_anchors=3, channels=256, *, initializer="normal", **kwargs):
+    def __init__(
+        self,
+        num_anchors: int = 3,
+        channels: int = 256,
+        *,
+        initializer: str = "normal",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_anchors = num_anchors
         self.channels = channels

@@ -112,14 +112,14 @@ class MultilevelRoIAlign(Part):
 
     def __init__(
         self,
-        size,
+        size: int,
         *,
-        levels=("p2", "p3", "p4", "p5"),
-        assign="by_size",
-        sampling_ratio=0,
-        aligned=True,
-        canonical_size=224.0,
-        inclusive=False,
+        levels: tuple[str, ...] = ("p2", "p3", "p4", "p5"),
+        assign: str = "by_size",
+        sampling_ratio: int = 0,
+        aligned: bool = True,
+        canonical_size: float = 224.0,
+        inclusive: bool = False,
         **kwargs,
     ):
         # Boxes stay float32 whatever the features are computed in.

@@ -3,6 +3,7 @@
 B images, N rois, M packed rois, K classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -50,7 +51,14 @@ class BoxStage(Part):
 
     names_weights = False
 
-    def __init__(self, head, *, coder=None, matcher=None, **kwargs):
+    def __init__(
+        self,
+        head: keras.layers.Layer,
+        *,
+        coder: BoxCoder | None = None,
+        matcher: RoIMatcher | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.head = head
         self.coder = coder or BoxCoder()
@@ -88,13 +96,13 @@ class BoxBranch(Part):
 
     def __init__(
         self,
-        stages,
+        stages: Sequence[BoxStage],
         *,
-        pooling=None,
-        sampler=None,
-        select=None,
-        smooth_l1_beta=0.0,
-        gradient_scale=0.0,
+        pooling: RoIPooling | None = None,
+        sampler: RoISampler | None = None,
+        select: DetectionSelection | None = None,
+        smooth_l1_beta: float = 0.0,
+        gradient_scale: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ in training beside it: quasi-multitask branches, boundary supervision
 after it: MaskIoU of the chosen class
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,23 +91,23 @@ class MaskBranch(Part):
 
     def __init__(
         self,
-        head,
+        head: keras.layers.Layer,
         *,
-        pooling=None,
-        context=None,
-        context_level="p5",
-        pyramid=None,
-        pyramid_position="after",
-        refinement=None,
-        quasi=(),
-        quasi_after_context=True,
-        sobel=None,
-        scoring=None,
-        detach_scored_mask=False,
-        flow=None,
-        boundary=None,
-        soft_targets=False,
-        train_on_predicted_boxes=False,
+        pooling: RoIPooling | None = None,
+        context: keras.layers.Layer | None = None,
+        context_level: str = "p5",
+        pyramid: keras.layers.Layer | None = None,
+        pyramid_position: str = "after",
+        refinement: keras.layers.Layer | None = None,
+        quasi: Sequence[keras.layers.Layer] = (),
+        quasi_after_context: bool = True,
+        sobel: keras.layers.Layer | None = None,
+        scoring: keras.layers.Layer | None = None,
+        detach_scored_mask: bool = False,
+        flow: keras.layers.Layer | None = None,
+        boundary: BoundarySupervision | None = None,
+        soft_targets: bool = False,
+        train_on_predicted_boxes: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)

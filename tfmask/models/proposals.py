@@ -82,18 +82,18 @@ class RegionProposals(Part):
 
     def __init__(
         self,
-        head,
+        head: keras.layers.Layer,
         *,
-        anchors=None,
-        matcher=None,
-        selection=None,
-        coder=None,
-        batch=256,
-        fg_fraction=0.5,
-        smooth_l1_beta=0.0,
-        normalizer="batch",
-        backbone=None,
-        neck=None,
+        anchors: AnchorGenerator | None = None,
+        matcher: AnchorMatcher | None = None,
+        selection: ProposalSelection | None = None,
+        coder: BoxCoder | None = None,
+        batch: int = 256,
+        fg_fraction: float = 0.5,
+        smooth_l1_beta: float = 0.0,
+        normalizer: str = "batch",
+        backbone: keras.layers.Layer | None = None,
+        neck: keras.layers.Layer | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -138,7 +138,7 @@ class RegionProposals(Part):
           features: the detector's pyramid.
           training: of layers that differ in it.
         """
-        if self.neck is None:
+        if self.neck is None or self.backbone is None:
             return features
         return self.neck(self.backbone(inputs, training=training), training=training)
 

@@ -55,14 +55,14 @@ class GeneralizedRCNN(FittedModel):
     def __init__(
         self,
         *,
-        normalization,
-        backbone,
-        neck,
-        proposals,
-        boxes,
-        masks,
-        refinement=None,
-        seed=0,
+        normalization: keras.layers.Layer,
+        backbone: keras.layers.Layer,
+        neck: keras.layers.Layer,
+        proposals: keras.layers.Layer,
+        boxes: keras.layers.Layer,
+        masks: keras.layers.Layer,
+        refinement: keras.layers.Layer | None = None,
+        seed: int = 0,
         **kwargs,
     ):
         # The parts choose their own precision; results are float32.

@@ -73,19 +73,19 @@ class RefiningModule(Part):
 
     def __init__(
         self,
-        box_head=None,
-        masks=None,
+        box_head: keras.layers.Layer | None = None,
+        masks: MaskBranch | None = None,
         *,
-        coder=None,
-        roi_pooling=None,
-        pooling="shape_aware",
-        classes=True,
-        boxes=True,
-        alpha=1.0,
-        candidates="detections",
-        labels="target",
-        rematch=True,
-        detach_mask=False,
+        coder: BoxCoder | None = None,
+        roi_pooling: RoIPooling | None = None,
+        pooling: str = "shape_aware",
+        classes: bool = True,
+        boxes: bool = True,
+        alpha: float = 1.0,
+        candidates: str = "detections",
+        labels: str = "target",
+        rematch: bool = True,
+        detach_mask: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -224,7 +224,7 @@ class RefiningModule(Part):
                 terms["refine_class"] = values["box_class"]
             if self.boxes:
                 terms["refine_box"] = values["box_regression"]
-        if "masks" in outputs:
+        if self.masks is not None:
             instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
             values = self.masks.losses(outputs["masks"], instances)
             terms |= {f"refine_{name}": value for name, value in values.items()}
