@@ -112,7 +112,7 @@ class AdaptiveBoxHead(RoIBoxHead):
         self.build_predictors(self.fc_units)
         self.built = True
 
-    def hidden(self, x):
+    def hidden(self, x: tf.Tensor):
         if self.form == "2fc":
             x = tf.reshape(x, [-1, x.shape[1], x.shape[2:].num_elements()])
             x = self.fc(maximum_of_levels(self.level_layers, x))

@@ -113,12 +113,12 @@ class AdaptiveMaskHead(MaskHead):
             )
 
     @property
-    def roi_specs(self):
+    def roi_specs(self) -> dict[str, RoISpec]:
         assign = "all" if self.adaptive_pooling else "by_size"
         return {"mask": RoISpec(self.pool_size, assign=assign)}
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return 2 * self.pool_size
 
     def build(self, input_shape):
@@ -136,7 +136,7 @@ class AdaptiveMaskHead(MaskHead):
             self.fusion_fc.build((None, self.pool_size**2 * width))
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         x = inputs["mask"]
         if self.adaptive_pooling:
             x = maximum_of_levels(self.level_convs, x)  # [M, S, S, C]
@@ -149,10 +149,12 @@ class AdaptiveMaskHead(MaskHead):
             hidden["of_no_class"] = tf.reshape(self.fusion_fc(flat), shape)
         return hidden
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         return {**hidden, "mask": self.deconv(hidden["mask"])}
 
-    def classify(self, features, names, labels=None):
+    def classify(
+        self, features: dict, names: tuple[str, ...], labels: tf.Tensor = None
+    ) -> dict:
         logits = super().classify(features, names, labels)
         if self.fc_fusion:
             # PANet sec. 3.3: the same for every class.

@@ -102,14 +102,14 @@ class BoundaryPreservingMaskHead(MaskHead):
         self.boundary_predictor = self._predictor("boundary_predictor")
 
     @property
-    def roi_specs(self):
+    def roi_specs(self) -> dict[str, RoISpec]:
         return {
             "mask": RoISpec(self.pool_size),
             "boundary": RoISpec(self.boundary_size, self.boundary_levels),
         }
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return 2 * self.pool_size
 
     def build(self, input_shape):
@@ -124,7 +124,7 @@ class BoundaryPreservingMaskHead(MaskHead):
         build_chain([self.boundary_deconv, self.boundary_predictor], boundary)
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         mask = run_chain(self.convs, inputs["mask"])
         boundary = self.downsample(inputs["boundary"])
         if self.to_boundary is not None:
@@ -134,11 +134,11 @@ class BoundaryPreservingMaskHead(MaskHead):
             mask = mask + self.to_mask(boundary)
         return {"mask": self.final_fusion(mask), "boundary": boundary}
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         deconvs = {"mask": self.deconv, "boundary": self.boundary_deconv}
         return {name: deconvs[name](hidden[name]) for name in names}
 
-    def predictor_of(self, name):
+    def predictor_of(self, name: str) -> ConvNorm:
         return self.predictor if name == "mask" else self.boundary_predictor
 
     def _hidden(self, name, count):

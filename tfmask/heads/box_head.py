@@ -62,6 +62,6 @@ class BoxHead(RoIBoxHead):
         self.build_predictors(width)
         self.built = True
 
-    def hidden(self, x):
+    def hidden(self, x: tf.Tensor):
         x = tf.reshape(x, [-1, x.shape[1:].num_elements()])  # [M, S*S*C]
         return run_chain(self.fcs, x)

@@ -64,7 +64,7 @@ class FCNMaskHead(MaskHead):
         )
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return self.pool_size * (2 if self.upsample_ else 1)
 
     def build(self, input_shape):
@@ -73,10 +73,10 @@ class FCNMaskHead(MaskHead):
         build_chain([layer for layer in layers if layer is not None], channels)
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         return {"mask": run_chain(self.convs, inputs["mask"])}
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         if self.deconv is None:
             return hidden
         return {"mask": self.deconv(hidden["mask"])}

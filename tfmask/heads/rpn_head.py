@@ -62,7 +62,9 @@ class RPNHead(Part):
             deltas.append(tf.reshape(level_deltas, [batch, count, 4]))  # [B, H*W*A, 4]
         return logits, deltas
 
-    def at(self, inputs, index):
+    def at(
+        self, inputs: list[tf.Tensor], index: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """What `call` says of chosen anchors, computed from their cells alone.
 
         The loss of an RPN reads a few hundred anchors. Through `call` its gradient runs

@@ -47,7 +47,14 @@ class RoIPooling(Rule):
         if not self.canonical_size > 0:
             raise ValueError(f"canonical_size={self.canonical_size}: expected above 0")
 
-    def pool(self, features, spec: RoISpec, boxes, batch_indices, masks=None):
+    def pool(
+        self,
+        features,
+        spec: RoISpec,
+        boxes: tf.Tensor,
+        batch_indices: tf.Tensor,
+        masks=None,
+    ):
         """Pools packed boxes as a head's spec has it.
 
         Args:
@@ -142,7 +149,7 @@ class MultilevelRoIAlign(Part):
     def build(self, input_shape):
         self.built = True
 
-    def pool(self, features, boxes, batch_indices, masks=None):
+    def pool(self, features, boxes: tf.Tensor, batch_indices: tf.Tensor, masks=None):
         """Pools packed boxes; see `RoIPooling.pool`.
 
         Args:

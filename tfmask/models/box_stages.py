@@ -127,7 +127,12 @@ class BoxBranch(Part):
         self.built = True
 
     def train(
-        self, features, proposals: Proposals, targets: Targets, image_sizes, seeds
+        self,
+        features: dict,
+        proposals: Proposals,
+        targets: Targets,
+        image_sizes: tf.Tensor,
+        seeds,
     ) -> list[StageOutputs]:
         """Every stage on its samples.
 
@@ -154,7 +159,9 @@ class BoxBranch(Part):
             samples = samples._replace(valid=samples.valid & has_area)
         return outputs
 
-    def predict(self, features, proposals: Proposals, image_sizes) -> BoxPredictions:
+    def predict(
+        self, features: dict, proposals: Proposals, image_sizes: tf.Tensor
+    ) -> BoxPredictions:
         """What the stages together say of proposals."""
         rois = pack(proposals.valid)
         packed = rois.take(proposals.boxes)
@@ -178,7 +185,7 @@ class BoxBranch(Part):
             proposals.valid,
         )
 
-    def read(self, stage, features, boxes, batch_indices):
+    def read(self, stage, features: dict, boxes: tf.Tensor, batch_indices: tf.Tensor):
         """A stage's class logits `[M, K+1]` and deltas on packed boxes `[M, 4]`."""
         pooled = {
             name: self.pooling.pool(features, spec, boxes, batch_indices)
@@ -231,7 +238,9 @@ def box_losses(output: StageOutputs, targets: Targets, coder: BoxCoder, beta) ->
     }
 
 
-def instance_targets(samples: RoISamples, targets: Targets, boxes) -> InstanceTargets:
+def instance_targets(
+    samples: RoISamples, targets: Targets, boxes: tf.Tensor
+) -> InstanceTargets:
     """The instances of the foreground samples, to be seen through packed `boxes`."""
     fg = pack(samples.valid & (samples.labels > 0))
     instance = tf.stack([fg.batch_indices, fg.take(samples.matches)], axis=1)
@@ -243,7 +252,7 @@ def instance_targets(samples: RoISamples, targets: Targets, boxes) -> InstanceTa
     )
 
 
-def likeliest_class(logits):
+def likeliest_class(logits: tf.Tensor):
     """The foreground class of the largest logit: `[..., K + 1]` -> `[...]` int32."""
     return 1 + tf.argmax(logits[..., 1:], axis=-1, output_type=tf.int32)
 

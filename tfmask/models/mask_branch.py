@@ -177,10 +177,10 @@ class MaskBranch(Part):
 
     def run(
         self,
-        features,
+        features: dict,
         rois: MaskRoIs,
-        image_sizes,
-        training,
+        image_sizes: tf.Tensor,
+        training: bool | None,
         boundaries=False,
         earlier=None,
         judge: "MaskBranch | None" = None,
@@ -263,7 +263,7 @@ class MaskBranch(Part):
         )
         return {name: value[:count] for name, value in outputs.items()}
 
-    def losses(self, outputs, targets: InstanceTargets) -> dict:
+    def losses(self, outputs: dict, targets: InstanceTargets) -> dict:
         """Loss terms, each the mean over the rois of all replicas that it is about."""
         count = tf.cast(tf.shape(targets.labels)[0], tf.float32)
         count = tf.maximum(cross_replica_sum(count), 1.0)
@@ -330,7 +330,7 @@ class MaskBranch(Part):
         return outputs
 
 
-def class_channel(logits, labels):
+def class_channel(logits: tf.Tensor, labels: tf.Tensor):
     """Logits `[M, T, T]` of each roi's class, of `[M, T, T, K]` or of themselves."""
     return select_class(logits, labels) if logits.shape.rank == 4 else logits
 

@@ -131,7 +131,7 @@ class GeneralizedRCNN(FittedModel):
             )
         return outputs
 
-    def compute_losses(self, outputs, batch) -> dict[str, tf.Tensor]:
+    def compute_losses(self, outputs: dict, batch: dict) -> dict[str, tf.Tensor]:
         """Unweighted losses of a supervised call.
 
         Args:
@@ -172,7 +172,9 @@ class GeneralizedRCNN(FittedModel):
             boxes = self.boxes.stages[0].coder.decode_class(deltas, labels, boxes)
         return MaskRoIs(boxes, fg.batch_indices, labels)
 
-    def detect(self, features, proposals, image_sizes, boundaries=False) -> dict:
+    def detect(
+        self, features: dict, proposals, image_sizes: tf.Tensor, boundaries=False
+    ) -> dict:
         """The detections of a batch by the names of `call`, from its proposals."""
         predicted = self.boxes.predict(features, proposals, image_sizes)
         branch, earlier = self.masks, None

@@ -146,11 +146,11 @@ class RefiningModule(Part):
     def train(
         self,
         base: BaseModel,
-        features,
+        features: dict,
         output: StageOutputs,
         targets,
-        image_sizes,
-        training=True,
+        image_sizes: tf.Tensor,
+        training: bool | None = True,
     ) -> dict:
         """Reads the boxes that the base's last stage predicts on its samples.
 
@@ -210,7 +210,7 @@ class RefiningModule(Part):
             )
         return outputs
 
-    def losses(self, base: BaseModel, outputs, targets: Targets) -> dict:
+    def losses(self, base: BaseModel, outputs: dict, targets: Targets) -> dict:
         """Loss terms of what `train` returned; counts are over all replicas."""
         samples, terms = outputs["samples"], {}
         if "boxes" in outputs:
@@ -233,7 +233,11 @@ class RefiningModule(Part):
     # --- inference --------------------------------------------------------------------
 
     def detect(
-        self, base: BaseModel, features, predicted: BoxPredictions, image_sizes
+        self,
+        base: BaseModel,
+        features: dict,
+        predicted: BoxPredictions,
+        image_sizes: tf.Tensor,
     ) -> tuple[Detections, tf.Tensor]:
         """Refined detections of a batch.
 
@@ -268,9 +272,9 @@ class RefiningModule(Part):
     def read(
         self,
         base: BaseModel,
-        features,
+        features: dict,
         rois: MaskRoIs,
-        image_sizes,
+        image_sizes: tf.Tensor,
         every_class: bool = False,
     ) -> Reading:
         """What the module sees of packed boxes B.
