@@ -1,55 +1,41 @@
 """Trains and evaluates every row of the ablation tables on generated, huddled shapes.
 
-    python benchmarks/ablation.py                       both tables: all of it
+    python benchmarks/ablation.py                       all tables: all of it
     python benchmarks/ablation.py --table refinement    one table
+    python benchmarks/ablation.py --rows baseline bmask these rows, in this order
     python benchmarks/ablation.py --time                the time ratios alone, anew
     python benchmarks/ablation.py --print               what there is so far
 
 Every run is a `tfmask train` of its own in `--output/ROW-SEED`. A run that is there is
-not repeated, and one that was stopped goes on where it stopped. Runs that share a
-machine take one core each (`--workers`). When all are there, step and inference times
-are measured, all rows in turns.
+not repeated, and one that was stopped goes on where it stopped; the figures of all are
+in `--output/figures.json`, which `--print` alone needs. Runs that share a machine share
+out its cores (`--workers`). When all are there, step and inference times are measured,
+all rows in turns.
 """
 
 import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
-import threading
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
-from ablation_rows import TABLES, make_config
+from ablation_rows import ROWS, TABLES
+from ablation_runs import Run, Runs, read_figures
 from ablation_timing import time_rows
 
-from tfmask.config import to_dict
 from tfmask.data.synthetic.generate import write_dataset
 from tfmask.files import write_atomically
 
 TRAIN_IMAGES, VAL_IMAGES = 1200, 200
 TIMING = "timing.json"
+SINGLY = ("box/AP", "mask/AP")  # the figures of each seed are printed too
+REFINED = ("box/AP", "mask/AP", "mask/AP75", "mask/AP_crowded")
 METRICS = {
     "mask_branch": ("mask/AP", "mask/AP75", "boundary/AP", "mask/AP_crowded"),
-    "refinement": ("box/AP", "mask/AP", "mask/AP75", "mask/AP_crowded"),
+    "refinement": REFINED,
+    "refinement_from_base": REFINED,
 }
-
-
-def figures(run: Path) -> dict[str, float] | None:
-    """The figures of a finished run, else None."""
-    path = run / "metrics.jsonl"
-    if not path.exists():
-        return None
-    steps = json.loads((run / "config.json").read_text())["train"]["steps"]
-    for line in reversed(path.read_text().splitlines()):
-        try:
-            entry = json.loads(line)
-        except ValueError:  # the process was stopped while it wrote
-            continue
-        if "evaluation" in entry and entry["step"] == steps:
-            return entry["evaluation"]
-    return None
 
 
 def write_data(folder: Path) -> None:
@@ -58,62 +44,20 @@ def write_data(folder: Path) -> None:
             write_dataset(folder / name, count, seed=seed)
 
 
-def start(row: str, seed: int, output: Path, steps: int, core: int):
-    """Starts the training of one run, on one core."""
-    run = output / f"{row}-{seed}"
-    run.mkdir(parents=True, exist_ok=True)
-    config = make_config(row, seed)
-    config.data.train = str(output / "data" / "train")
-    config.data.val = str(output / "data" / "val")
-    config.train.output = str(run)
-    if steps:
-        config.train.steps = steps
-    recipe = output / f"{row}-{seed}.json"
-    write_atomically(recipe, json.dumps(to_dict(config), indent=1).encode())
-    command = [sys.executable, "-m", "tfmask", "train", str(recipe)]
-    if (run / "checkpoints").exists():
-        command.append("--resume")
-    with (run / "log.txt").open("a") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    if core >= 0:
-        os.sched_setaffinity(process.pid, {core})
-    return process
-
-
-def train_all(tables, output: Path, steps: int, workers: int) -> int:
-    """Trains what is missing; returns how many runs failed."""
-    jobs = []
-    for name in tables:
-        rows, seeds = TABLES[name]
-        jobs += [(seed, row) for seed in seeds for row in rows]
-    todo, failed = SimpleQueue(), []
-    for seed, row in sorted(dict.fromkeys(jobs), key=lambda job: job[0]):
-        if figures(output / f"{row}-{seed}") is None:
-            todo.put((row, seed))
-    cores = sorted(os.sched_getaffinity(0))
-
-    def work(core):
-        while True:
-            try:
-                row, seed = todo.get_nowait()
-            except Empty:
-                return
-            code = start(row, seed, output, steps, core).wait()
-            run = output / f"{row}-{seed}"
-            found = None if code else figures(run)
-            if found is None:
-                failed.append(row)
-                print(f"{row}-{seed}: exit code {code}, see {run}/log.txt", flush=True)
-            else:
-                print(f"{row}-{seed}: mask AP {found['mask/AP']:.4f}", flush=True)
-
-    pinned = [cores[i % len(cores)] if workers > 1 else -1 for i in range(workers)]
-    threads = [threading.Thread(target=work, args=(core,)) for core in pinned]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return len(failed)
+def runs_of(tables: list[str], rows: list[str]) -> list[Run]:
+    """The runs of some tables: all rows of a seed after the other, or `rows` alone."""
+    runs = [
+        Run(row, seed)
+        for name in tables
+        for row in TABLES[name][0]
+        for seed in TABLES[name][1]
+        if not rows or row in rows
+    ]
+    if rows:
+        runs.sort(key=lambda run: rows.index(run.row))
+    else:
+        runs.sort(key=lambda run: run.seed)
+    return list(dict.fromkeys(runs))
 
 
 def spread(values: list[float]) -> str:
@@ -129,29 +73,39 @@ def read_timing(output: Path) -> dict[str, dict[str, float]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def time_all(tables, output: Path, rounds: int) -> None:
+def timed_rows(tables: list[str]) -> list[str]:
+    """The rows to time: how a row's weights began makes no difference."""
+    rows = (row for name in tables for row in TABLES[name][0])
+    return [row for row in dict.fromkeys(rows) if not ROWS[row].base]
+
+
+def time_all(tables: list[str], output: Path, rounds: int) -> None:
     """Times the rows of the tables, and keeps what is known of others."""
-    rows = list(dict.fromkeys(r for name in tables for r in TABLES[name][0]))
-    found = read_timing(output) | time_rows(rows, rounds)
+    timing = read_timing(output) | time_rows(timed_rows(tables), rounds)
     output.mkdir(parents=True, exist_ok=True)
-    write_atomically(output / TIMING, json.dumps(found, indent=1).encode())
+    write_atomically(output / TIMING, json.dumps(timing, indent=1).encode())
 
 
 def print_table(name: str, output: Path) -> None:
     rows, seeds = TABLES[name]
-    timing = read_timing(output)
-    heads = [*METRICS[name], "runs", "step time", "inference time"]
+    known, timing = read_figures(output), read_timing(output)
+    kinds = [] if any(row.base for row in rows.values()) else ["step", "inference"]
+    heads = [*METRICS[name], "runs", *(f"{kind} time" for kind in kinds)]
+    singly = [metric for metric in METRICS[name] if metric in SINGLY]
+    heads += [f"{metric} of each seed" for metric in singly]
     print(f"| {name} | " + " | ".join(heads) + " |")
     print("|---" * (len(heads) + 1) + "|")
-    for row, (title, _) in rows.items():
-        found = [figures(output / f"{row}-{seed}") for seed in seeds]
-        found = [f for f in found if f is not None]
-        cells = [spread([f[metric] for f in found]) for metric in METRICS[name]]
-        times = [
-            f"{timing[row][kind]:.2f}" if row in timing else "-"
-            for kind in ("step", "inference")
+    for row, (title, *_) in rows.items():
+        figures = [known.get(str(Run(row, seed))) for seed in seeds]
+        done = [f for f in figures if f is not None]
+        cells = [spread([f[metric] for f in done]) for metric in METRICS[name]]
+        cells.append(str(len(done)))
+        cells += [f"{timing[row][k]:.2f}" if row in timing else "-" for k in kinds]
+        cells += [
+            ", ".join(f"{100 * f[metric]:.1f}" if f else "-" for f in figures)
+            for metric in singly
         ]
-        print(f"| {title} | " + " | ".join([*cells, str(len(found)), *times]) + " |")
+        print(f"| {title} | " + " | ".join(cells) + " |")
     print()
 
 
@@ -159,7 +113,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--table", choices=TABLES, help="one table alone")
-    parser.add_argument("--steps", type=int, default=0, help="default: the recipe's")
+    parser.add_argument(
+        "--rows", nargs="+", choices=ROWS, default=[], help="these alone, in this order"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="PATH=VALUE",
+        help="settings of every run, e.g. train.steps=2",
+    )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="runs at a time"
     )
@@ -168,13 +131,16 @@ def main() -> int:
     parser.add_argument("--print", action="store_true", help="print the tables alone")
     options = parser.parse_args()
     tables = [options.table] if options.table else list(TABLES)
-    failed = 0
+    failed = []
     if not (options.time or options.print):
         write_data(options.output / "data")
-        failed = train_all(tables, options.output, options.steps, options.workers)
+        runs = Runs(options.output, options.set, options.workers)
+        runs.train(runs_of(tables, options.rows))
+        failed = runs.failed
     known = read_timing(options.output)
-    missing = any(row not in known for name in tables for row in TABLES[name][0])
-    if options.time or (missing and not options.print and not failed):
+    missing = any(row not in known for row in timed_rows(tables))
+    ended = not (options.print or options.rows or failed)
+    if options.time or (missing and ended):
         time_all(tables, options.output, options.rounds)
     for name in tables:
         print_table(name, options.output)

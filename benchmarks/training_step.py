@@ -84,7 +84,7 @@ def count_foreground(model, batch) -> int:
     """Foreground rois of the batch, which is what the mask head computes on."""
     import tensorflow as tf
 
-    samples = model(batch, training=True)["samples"]
+    samples = model(batch, training=True)["stages"][0].samples
     return int(tf.reduce_sum(tf.cast(samples.valid & (samples.labels > 0), tf.int32)))
 
 

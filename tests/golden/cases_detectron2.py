@@ -158,8 +158,7 @@ def _training(case: Case, losses) -> list[Row]:
     settings.backbone.freeze_at = 0
     model = imported_model(case, "detectron2", settings)
     weights = named_weights(model)
-    single, cascade, *_ = importer.FORMATS["detectron2"].dialects(settings)
-    dialect = cascade if len(settings.boxes.stages) > 1 else single
+    dialect = importer.FORMATS["detectron2"].dialects(settings)[0]
     rules = {name: (rule, path) for path, rule, name in _rules(dialect, weights)}
     norms = [key for key in case.expected if key.startswith("gradnorm/")]
     watched = [rules[key.removeprefix("gradnorm/")] for key in norms]

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,3 +93,34 @@ def test_frozen_norm_is_the_formula():
     names = [w.name.split("/")[-1].split(":")[0] for w in layer.weights]
     assert names == ["gamma", "beta", "moving_mean", "moving_variance"]
     assert float(layer(np.array([[10.0]], np.float32))[0, 0]) == pytest.approx(13.0)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["alone", "in a layer"])
+def test_frozen_statistics_are_read_in_float32_under_a_policy(own):
+    """Rounded to bfloat16, a variance of 1.003 would be 1."""
+    layer = ConvNorm(2, 1, norm="frozen_bn", dtype="mixed_bfloat16")
+    layer.build((None, 4, 4, 3))
+    variance = layer.norm_layer.moving_variance
+    variance.assign([1.003, 1.003])
+
+    class Holder(keras.layers.Layer):
+        def call(self, inputs):
+            return layer.norm_layer.scale_and_offset()[0]
+
+    x = tf.zeros([1, 4, 4, 3])
+    scale = None
+    if own:
+        read = layer.norm_layer.scale_and_offset
+
+        def keep():
+            nonlocal scale
+            scale = read()[0]
+            return read()
+
+        layer.norm_layer.scale_and_offset = keep
+        layer(x)
+    else:
+        scale = Holder(dtype="mixed_bfloat16")(x)
+    np.testing.assert_allclose(
+        np.asarray(scale, np.float32), (1.003 + 1e-5) ** -0.5, rtol=1e-5
+    )

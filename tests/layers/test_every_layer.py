@@ -39,6 +39,7 @@ from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.loss_weights import LossWeights
 from tfmask.layers.part import Part
+from tfmask.layers.patch_conv import PatchConv
 from tfmask.layers.residual_block import ResidualBlock
 from tfmask.layers.roi_pooling import MultilevelRoIAlign, RoIPooling
 from tfmask.layers.shape_aware_roi_align import ShapeAwareRoIAlign
@@ -157,6 +158,13 @@ CASES = {
         (1, 64, 64, 3),
         62,
         {"norm": WORD, "freeze_at": 6},
+        lead=3,
+    ),
+    PatchConv: Case(
+        {"filters": 4, "kernel_size": 5, "strides": 2},
+        (2, 9, 8, 6),
+        2,
+        {"norm": WORD, "groups": 2},
         lead=3,
     ),
     DeformableConv: Case(

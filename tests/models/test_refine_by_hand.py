@@ -21,7 +21,7 @@ def refiner():
     """A refining module with what it refines bound to its methods."""
     model = refine_model(spread=False)
     change(model.boxes, "select", score_threshold=0.3)
-    object.__setattr__(model.refinement, "base", model.base)  # no part of its own
+    object.__setattr__(model.refinement, "base", model.branches())  # no part of its own
     return model.refinement
 
 
@@ -42,7 +42,7 @@ def readings(refiner, monkeypatch):
     seen = []
 
     def give(logits, deltas):
-        def read(base, features, rois, image_sizes):
+        def read(base, features, rois, image_sizes, every_class=False):
             seen.append(rois)
             rows = tf.range(tf.shape(rois.boxes)[0])
             hidden = tf.reshape(tf.cast(rows, tf.float32), [-1, 1, 1, 1])
@@ -266,7 +266,7 @@ def test_the_mask_head_is_trained_on_the_refined_boxes_of_the_labels(monkeypatch
         monkeypatch.setattr(owner, name, call)
     outputs = model(batch, training=True)["refined"]
     samples, rois = outputs["samples"], outputs["mask_rois"]
-    (_, _, boxes_read, _), _, reading = calls["read"]
+    (_, _, boxes_read, *_), _, reading = calls["read"]
     fg = (samples.valid & (samples.labels > 0)).numpy()
     base = samples.boxes.numpy()[fg]
     assert len(base) > 3

@@ -50,9 +50,9 @@ def assert_whole(format_name, arrays, settings, without=()) -> importer.Plan:
     """
     whole = plan(format_name, arrays, settings)
     shapes = shapes_of(settings)
-    wanted = {path for path in shapes if path.split("/")[0] not in without}
-    assert set(whole.values) == wanted
-    assert {path: shapes[path] for path in wanted} == whole.report.loaded
+    expected = {path for path in shapes if path.split("/")[0] not in without}
+    assert set(whole.values) == expected
+    assert {path: shapes[path] for path in expected} == whole.report.loaded
     assert not whole.report.reset
     back = importer.export(format_name, whole.values, settings, like=arrays)
     assert not set(back) & set(whole.report.skipped)

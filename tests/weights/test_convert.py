@@ -257,10 +257,10 @@ def test_imported_trunk_computes_what_keras_applications_computes(monkeypatch):
     image = rng.uniform(0, 255, (1, 64, 96, 3)).astype(np.float32)
     features = model.backbone(model.normalization([image, np.int32([[64, 96]])]))
     layers = ("conv2_block3_out", "conv3_block4_out", "conv5_block3_out")
-    wanted = keras.Model(
+    outputs = keras.Model(
         original.inputs[0], [original.get_layer(name).output for name in layers]
     )(keras.applications.resnet50.preprocess_input(image.copy()))
-    for name, expected in zip(("c2", "c3", "c5"), wanted):
+    for name, expected in zip(("c2", "c3", "c5"), outputs):
         expected = np.asarray(expected)
         error = np.abs(features[name] - expected).max() / np.abs(expected).mean()
         assert error < 1e-4, name

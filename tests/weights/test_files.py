@@ -118,6 +118,6 @@ def test_checkpoints_are_whole_and_in_the_order_of_their_steps(tmp_path):
         "model.data-00000-of-00001",
     ):
         (tmp_path / name).touch()
-    found = weight_files.complete_checkpoints(tmp_path)
-    assert names_of(found) == ["ckpt-8", "step-9", "step-10"]
+    prefixes = weight_files.complete_checkpoints(tmp_path)
+    assert names_of(prefixes) == ["ckpt-8", "step-9", "step-10"]
     assert weight_files.complete_checkpoints(tmp_path / "none") == []

@@ -22,8 +22,8 @@ def test_a_file_is_loaded_whole_and_exported_equal(
     arrays, plan, settings = imported(name, built_shapes, tmp_path, full_size=full_size)
     report = plan.report
     trunk = "roi" not in " ".join(arrays) and "fastrcnn/fc6/W" not in arrays
-    wanted = [p for p in built_shapes if p.startswith("backbone/") or not trunk]
-    assert set(plan.values) == set(wanted) and not report.reset
+    expected = [p for p in built_shapes if p.startswith("backbone/") or not trunk]
+    assert set(plan.values) == set(expected) and not report.reset
     assert all(not path.startswith("backbone/") for path in report.missing)
     back = importer.export(FILES[name][0], plan.values, settings, like=arrays)
     assert set(back) | set(report.skipped) >= set(arrays)
@@ -69,8 +69,8 @@ def test_what_has_no_place_is_listed_with_its_shape(
     name, skipped, built_shapes, tmp_path
 ):
     arrays, plan, _ = imported(name, built_shapes, tmp_path)
-    found = {k for k in plan.report.skipped if not k.endswith("num_batches_tracked")}
-    assert found == skipped
+    listed = {k for k in plan.report.skipped if not k.endswith("num_batches_tracked")}
+    assert listed == skipped
     for key in plan.report.skipped:
         assert plan.report.skipped[key] == np.shape(arrays[key])
     text = str(plan.report)
@@ -78,36 +78,38 @@ def test_what_has_no_place_is_listed_with_its_shape(
 
 
 def test_weights_land_where_the_documentation_says(built_shapes, tmp_path):
-    theirs, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path)
-    ours = plan.values
+    arrays, plan, _ = imported("detectron2 zoo", built_shapes, tmp_path)
+    values = plan.values
     name = "backbone.bottom_up.res3.0.shortcut.weight"
     np.testing.assert_array_equal(
-        ours["backbone/res3_0/shortcut/kernel"][0, 0], theirs[name][:, :, 0, 0].T
+        values["backbone/res3_0/shortcut/kernel"][0, 0], arrays[name][:, :, 0, 0].T
     )
-    logits = theirs["roi_heads.box_predictor.cls_score.weight"]
+    logits = arrays["roi_heads.box_predictor.cls_score.weight"]
     np.testing.assert_array_equal(
-        ours["box_head/class_logits/kernel"][:, 0], logits[80], "background is last"
-    )
-    np.testing.assert_array_equal(ours["box_head/class_logits/kernel"][:, 1], logits[0])
-    theirs, plan, _ = imported("maskrcnn_benchmark", built_shapes, tmp_path)
-    ours = plan.values
-    np.testing.assert_array_equal(
-        ours["neck/fpn_lateral2/kernel"][0, 0],
-        theirs["backbone.fpn.fpn_inner1.weight"][:, :, 0, 0].T,
+        values["box_head/class_logits/kernel"][:, 0], logits[80], "background is last"
     )
     np.testing.assert_array_equal(
-        ours["mask_head/predictor/bias"],
-        theirs["roi_heads.mask.predictor.mask_fcn_logits.bias"],
+        values["box_head/class_logits/kernel"][:, 1], logits[0]
     )
-    theirs, plan, _ = imported("tensorpack", built_shapes, tmp_path)
-    ours = plan.values
-    fc6 = theirs["fastrcnn/fc6/W"].reshape(32, 7, 7, 128)
+    arrays, plan, _ = imported("maskrcnn_benchmark", built_shapes, tmp_path)
+    values = plan.values
     np.testing.assert_array_equal(
-        ours["box_head/fc1/kernel"].reshape(7, 7, 32, 128)[1, 2, 3], fc6[3, 1, 2]
+        values["neck/fpn_lateral2/kernel"][0, 0],
+        arrays["backbone.fpn.fpn_inner1.weight"][:, :, 0, 0].T,
     )
     np.testing.assert_array_equal(
-        ours["backbone/res5_2/conv3/norm/moving_variance"],
-        theirs["group3/block2/conv3/bn/variance/EMA"],
+        values["mask_head/predictor/bias"],
+        arrays["roi_heads.mask.predictor.mask_fcn_logits.bias"],
+    )
+    arrays, plan, _ = imported("tensorpack", built_shapes, tmp_path)
+    values = plan.values
+    fc6 = arrays["fastrcnn/fc6/W"].reshape(32, 7, 7, 128)
+    np.testing.assert_array_equal(
+        values["box_head/fc1/kernel"].reshape(7, 7, 32, 128)[1, 2, 3], fc6[3, 1, 2]
+    )
+    np.testing.assert_array_equal(
+        values["backbone/res5_2/conv3/norm/moving_variance"],
+        arrays["group3/block2/conv3/bn/variance/EMA"],
     )
 
 
@@ -119,15 +121,15 @@ def test_folded_statistics_are_zero_and_one(built_shapes, tmp_path):
 
 
 def test_keras_bias_and_epsilon_are_folded_exactly(built_shapes, tmp_path):
-    theirs, plan, settings = imported("keras_applications", built_shapes, tmp_path)
+    arrays, plan, settings = imported("keras_applications", built_shapes, tmp_path)
     np.testing.assert_array_equal(
         plan.values["backbone/stem/norm/moving_mean"],
-        theirs["conv1_bn/moving_mean"] - theirs["conv1_conv/bias"],
+        arrays["conv1_bn/moving_mean"] - arrays["conv1_conv/bias"],
     )
     variance = plan.values["backbone/res2_0/shortcut/norm/moving_variance"]
     np.testing.assert_allclose(
         variance.astype(np.float64) + settings.backbone.norm_epsilon,
-        theirs["conv2_block1_0_bn/moving_variance"].astype(np.float64) + 1.001e-5,
+        arrays["conv2_block1_0_bn/moving_variance"].astype(np.float64) + 1.001e-5,
         rtol=1e-7,
     )
 
@@ -158,8 +160,8 @@ def test_coco_80_of_torchvision_90_are_chosen_by_their_ids(built_shapes, tmp_pat
     def eighty(settings):
         settings.num_classes = 80
 
-    theirs, plan, _ = imported("torchvision today", built_shapes, tmp_path, eighty)
-    bias = theirs["roi_heads.box_predictor.cls_score.bias"]
+    arrays, plan, _ = imported("torchvision today", built_shapes, tmp_path, eighty)
+    bias = arrays["roi_heads.box_predictor.cls_score.bias"]
     rows = [0, *coco().ids]
     np.testing.assert_array_equal(plan.values["box_head/class_logits/bias"], bias[rows])
     assert plan.report.class_map == coco() and not plan.report.reset

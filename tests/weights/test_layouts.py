@@ -63,22 +63,22 @@ def test_deconvolution_spreads_each_cell_through_the_kernel_without_a_flip():
             spread = np.einsum("c,cohw->hwo", x[0, i, j], weight)
             expected[0, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] += spread
     kernel = TORCH_CONV.load(weight)  # [kh, kw, out, in]
-    found = tf.nn.conv2d_transpose(x, kernel, (1, 8, 10, 2), 2, "VALID")
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    output = tf.nn.conv2d_transpose(x, kernel, (1, 8, 10, 2), 2, "VALID")
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_convolution_correlates():
     weight, x = random(2, 3, 3, 3), random(1, 5, 5, 3)  # [out, in, kh, kw]
     expected = np.einsum("hwc,ochw->o", x[0, 1:4, 2:5], weight)
-    found = tf.nn.conv2d(x, TORCH_CONV.load(weight), 1, "VALID")
-    np.testing.assert_allclose(found[0, 1, 2], expected, rtol=1e-4)
+    output = tf.nn.conv2d(x, TORCH_CONV.load(weight), 1, "VALID")
+    np.testing.assert_allclose(output[0, 1, 2], expected, rtol=1e-4)
 
 
 def test_dense_layer_over_a_flat_roi_reads_channels_first():
     weight, feature = random(5, 3 * 4), random(2, 2, 3)  # S = 2, C = 3
     expected = weight @ feature.transpose(2, 0, 1).reshape(-1)
-    found = feature.reshape(-1) @ FlatRoI(2, TORCH_DENSE).load(weight)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    output = feature.reshape(-1) @ FlatRoI(2, TORCH_DENSE).load(weight)
+    np.testing.assert_allclose(output, expected, rtol=1e-5)
 
 
 def test_background_moves_first_and_absent_rows_are_zero():
@@ -107,10 +107,10 @@ def test_a_choice_of_classes_is_taken_where_the_file_has_all():
 
 def test_stem_for_another_input_computes_the_same():
     weight, image = random(4, 3, 7, 7), random(1, 9, 9, 3)  # image: R, G, B
-    theirs = image / np.float32([50, 60, 70])
-    plain = tf.nn.conv2d(theirs, TORCH_CONV.load(weight), 2, "VALID")
-    ours = (image / np.float32([1, 2, 4]))[..., ::-1]
+    scaled = image / np.float32([50, 60, 70])
+    plain = tf.nn.conv2d(scaled, TORCH_CONV.load(weight), 2, "VALID")
+    turned = (image / np.float32([1, 2, 4]))[..., ::-1]
     # Our deviations over theirs, in our channel order: blue first.
     stem = Stem(TORCH_CONV, True, (4 / 70, 2 / 60, 1 / 50))
-    found = tf.nn.conv2d(ours, stem.load(weight), 2, "VALID")
-    np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
+    output = tf.nn.conv2d(turned, stem.load(weight), 2, "VALID")
+    np.testing.assert_allclose(output, plain, rtol=1e-4, atol=1e-5)

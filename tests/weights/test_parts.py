@@ -74,11 +74,11 @@ def test_the_trunk_of_a_separate_rpn_starts_as_a_copy(tmp_path):
     weight_files.write(path, small_model(seed=1), CLASSES, None)
     config = small_config()
     config.rpn.separate_backbone = True
-    ours = small_model(seed=2, rpn=config.rpn)
-    report = load_weights(ours, path, class_map=CLASSES, reset_classes=True)
+    model = small_model(seed=2, rpn=config.rpn)
+    report = load_weights(model, path, class_map=CLASSES, reset_classes=True)
     assert report.started == {"rpn_backbone": "backbone", "rpn_neck": "neck"}
     assert "copies at the start: rpn_backbone of backbone" in str(report)
-    values, compared = values_of(ours), 0
+    values, compared = values_of(model), 0
     for name, value in values.items():
         if name.startswith("rpn_backbone/") or name.startswith("rpn_neck/"):
             base = values[name.removeprefix("rpn_")]
@@ -92,10 +92,10 @@ def test_weights_of_the_trunk_alone_start_both_trunks(tmp_path):
     weight_files.write(path, small_model(seed=1), CLASSES, None)
     config, lines = small_config(), []
     config.rpn.separate_backbone = True
-    ours = small_model(seed=2, rpn=config.rpn)
+    model = small_model(seed=2, rpn=config.rpn)
     config.backbone.weights = str(path)
-    convert.load_initial(ours, config, lines.append)
-    values = values_of(ours)
+    convert.load_initial(model, config, lines.append)
+    values = values_of(model)
     for name in ("stem/kernel", "res5_0/conv2/kernel"):
         base = values[f"backbone/{name}"]
         np.testing.assert_array_equal(values[f"rpn_backbone/{name}"], base)

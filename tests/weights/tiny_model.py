@@ -84,7 +84,9 @@ def tiny_model(seed=0, **options) -> TinyModel:
 
 def values_of(model) -> dict[str, np.ndarray]:
     """Path -> copy of each weight."""
-    return {path: np.array(value) for path, value in named_weights(model).items()}
+    return {
+        path: np.asarray(value).copy() for path, value in named_weights(model).items()
+    }
 
 
 def assert_equal(first, second, but=()):

@@ -21,6 +21,7 @@ from tfmask.errors import ExportError
 from tfmask.ops._library import stock_ops
 
 _tags = itertools.count()
+_LARGE = 1 << 10  # bytes, of a constant
 OUTPUTS = ("boxes", "scores", "labels", "valid", "masks", "mask_scores")
 
 
@@ -71,8 +72,11 @@ def inference(model, batch=None, height=None, width=None):
     ]
 
 
-class FrozenModel:
+class FrozenModel(tf.Module):
     """A graph of constants that can be called as the function that it was made of.
+
+    Called, it has its large constants in variables: a graph that holds them is copied
+    many times over while a SavedModel is written and loaded.
 
     Args:
       graph_def: the graph.
@@ -81,26 +85,53 @@ class FrozenModel:
     """
 
     def __init__(self, graph_def, input_names: list, output_names: dict):
+        super().__init__(name="frozen")
         self.graph_def = graph_def
         self.input_names = input_names
         self.output_names = output_names
+        self.weights: list | None = None
         self._function: Callable | None = None
 
     def __call__(self, *tensors) -> dict:
-        if self._function is None:
-            self._function = self._build()
-        return self._function(*tensors)
+        if self.weights is None:
+            self._build()
+        return self._function(*tensors, *self.weights)
 
     def _build(self):
+        graph, constants = _without_constants(self.graph_def)
+        with tf.init_scope():
+            self.weights = [
+                tf.Variable(tf.make_ndarray(proto), trainable=False, name=name)
+                for name, proto in constants.items()
+            ]
+
         def load():
-            tf.graph_util.import_graph_def(self.graph_def, name="")
+            tf.graph_util.import_graph_def(graph, name="")
 
         wrapped = tf.compat.v1.wrap_function(load, [])
         element = wrapped.graph.as_graph_element
-        return wrapped.prune(
-            [element(name) for name in self.input_names],
+        names = [*self.input_names, *(f"{name}:0" for name in constants)]
+        self._function = wrapped.prune(
+            [element(name) for name in names],
             {key: element(name) for key, name in self.output_names.items()},
         )
+
+
+def _without_constants(graph_def):
+    """The graph with placeholders for its large constants, and those by name."""
+    small, constants = type(graph_def)(), {}
+    small.versions.CopyFrom(graph_def.versions)
+    small.library.CopyFrom(graph_def.library)
+    for node in graph_def.node:
+        proto = node.attr["value"].tensor if node.op == "Const" else None
+        if proto is None or len(proto.tensor_content) < _LARGE:
+            small.node.add().CopyFrom(node)
+            continue
+        constants[node.name] = proto
+        placeholder = small.node.add(name=node.name, op="Placeholder")
+        placeholder.attr["dtype"].type = proto.dtype
+        placeholder.attr["shape"].shape.CopyFrom(proto.tensor_shape)
+    return small, constants
 
 
 def check_stock(graph_def) -> None:
@@ -215,6 +246,8 @@ def fold_batch_norm(graph_def) -> None:
         del norm.input[1:]
         norm.input.append(f"{norm.name}/folded_offset")
     used = {s.split(":")[0].lstrip("^") for node in graph_def.node for s in node.input}
-    dead = [n for n in graph_def.node if n.op == "Const" and n.name not in used]
-    for node in dead:
-        graph_def.node.remove(node)
+    kept = [n for n in graph_def.node if n.op != "Const" or n.name in used]
+    if len(kept) < len(graph_def.node):
+        small = type(graph_def)(node=kept)
+        del graph_def.node[:]
+        graph_def.node.MergeFrom(small.node)

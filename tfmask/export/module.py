@@ -37,8 +37,8 @@ class Detector:
         else:
             size = tf.constant(fixed_size(self._limits.size, data), tf.int32)
         padded = pad(resize(images, size), data.pad_multiple)
-        sizes = tf.tile(size[None], [shape[0], 1])
-        originals = tf.tile(original[None], [shape[0], 1])
+        every = tf.zeros([shape[0], 2], tf.int32)  # [B, 2]
+        sizes, originals = every + size, every + original
         outputs = self._function(padded, sizes)
         return to_original(outputs, sizes, originals, self._ids)
 
@@ -72,6 +72,7 @@ class ServingModule(tf.Module):
 
     def __init__(self, frozen, data: DataConfig, class_map: ClassMap, limits: Limits):
         super().__init__(name="tfmask")
+        self.frozen = frozen  # its weights are saved with the module
         self._detector = Detector(frozen, data, class_map, limits)
         self._exif = data.exif != "ignore"
         self._limits = limits

@@ -67,8 +67,8 @@ def export(
     target, limits = version_folder(folder, version), limits or Limits()
     if limits.full_masks:
         raise ExportError(
-            "full masks for OpenVINO: its CPU plugin crashes in the loop that pastes "
-            "them; expected them to be pasted by the client, from detection_masks"
+            "full masks are not written for OpenVINO: expected them to be pasted by "
+            "the client, from detection_masks"
         )
     check_ids(class_map)
     converted = convert(model, data, class_map, limits)

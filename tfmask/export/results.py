@@ -9,7 +9,8 @@ import tensorflow as tf
 def to_original(outputs: dict, sizes, originals, category_ids) -> dict:
     """Detections in the frame of the original images.
 
-    Detections whose box has no area there are dropped, as `evaluation.predictor` does.
+    The model's padding is zero and comes last, and every box that it gives has an area
+    inside the image, so that nothing is left to drop.
 
     Args:
       outputs: of the model: boxes, scores, labels, valid, masks, perhaps mask_scores.
@@ -31,33 +32,22 @@ def to_original(outputs: dict, sizes, originals, category_ids) -> dict:
     extent = tf.cast(originals, tf.float32)
     scale = extent / tf.cast(sizes, tf.float32)  # (y, x)
     boxes = tf.gather(outputs["boxes"], [1, 0, 3, 2], axis=-1)  # y before x
-    boxes = boxes * tf.tile(scale, [1, 2])[:, None]
-    limits = tf.tile(extent, [1, 2])[:, None]
+    boxes = boxes * tf.concat([scale, scale], 1)[:, None]
+    limits = tf.concat([extent, extent], 1)[:, None]
     boxes = tf.clip_by_value(boxes, 0.0, limits)
-    has_area = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
-    keep = outputs["valid"] & has_area
-    order = tf.argsort(tf.cast(~keep, tf.int32), axis=1, stable=True)
-    kept = tf.gather(tf.cast(keep, tf.float32), order, batch_dims=1)
-
-    def ordered(values):
-        values = tf.gather(values, order, batch_dims=1)
-        rank = values.shape.rank
-        return values * tf.reshape(
-            kept, tf.concat([tf.shape(kept), [1] * (rank - 2)], 0)
-        )
-
+    present = tf.cast(outputs["valid"], tf.float32)
     ids = tf.constant([0, *category_ids], tf.float32)
     results = {
-        "num_detections": tf.reduce_sum(kept, 1),
-        "detection_boxes": ordered(boxes / limits),
-        "detection_boxes_pixels": ordered(boxes),
-        "detection_scores": ordered(outputs["scores"]),
-        "detection_classes": ordered(tf.gather(ids, outputs["labels"])),
-        "detection_masks": ordered(outputs["masks"]),
+        "num_detections": tf.reduce_sum(present, 1),
+        "detection_boxes": boxes / limits,
+        "detection_boxes_pixels": boxes,
+        "detection_scores": outputs["scores"],
+        "detection_classes": tf.gather(ids, outputs["labels"]) * present,
+        "detection_masks": outputs["masks"],
         "image_size": originals,
     }
     if "mask_scores" in outputs:
-        results["detection_mask_scores"] = ordered(outputs["mask_scores"])
+        results["detection_mask_scores"] = outputs["mask_scores"]
     return results
 
 

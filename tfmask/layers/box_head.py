@@ -59,6 +59,8 @@ class RoIBoxHead(Part):
             "class_logits", self.num_classes + 1, initializers.normal(0.01)
         )
         self.deltas = self.dense("deltas", 4 * self.rows, initializers.normal(0.001))
+        if self.class_agnostic:
+            self.class_layers = ("class_logits",)
 
     def build_predictors(self, width):
         """Builds them for feature vectors of this many numbers."""

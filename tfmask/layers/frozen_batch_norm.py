@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfmask.layers.part import Part
+from tfmask.layers.part import UNCAST, Part
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -30,6 +30,7 @@ class FrozenBatchNorm(Part):
                 shape=(input_shape[-1],),
                 initializer=initializer,
                 trainable=trainable,
+                **UNCAST,
             )
 
         self.gamma = add("gamma", "ones", self.train_affine)

@@ -68,6 +68,12 @@ class Part(keras.layers.Layer):
         )
 
 
+# Keras 3 and Keras 2.15 name it differently.
+_ADD_WEIGHT = inspect.signature(keras.layers.Layer.add_weight).parameters
+UNCAST = {"autocast" if "autocast" in _ADD_WEIGHT else "experimental_autocast": False}
+"""Keyword of `add_weight` for a weight that is float32 under any policy."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """Settings of a stage that has no weights: a frozen dataclass that Keras can save.

@@ -104,7 +104,7 @@ def build_model(
             model.seed = seed
             initial_weights.draw(model, seed)
             if model.refinement is not None:
-                model.refinement.start_from_base(model.base)
+                model.refinement.start_from_base(model.branches())
     except ValueError as error:  # of a layer's constructor or build
         if isinstance(error, ConfigError):
             raise

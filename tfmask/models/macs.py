@@ -149,7 +149,7 @@ def _mask_parts(model, count, levels, proposals, rois) -> list[PartMacs]:
         return [*parts, PartMacs("mask_branch", branch_cost(base), rois)]
 
     def read(features, roi, image_sizes):
-        return refinement.read(model.base, features, roi, image_sizes, True)
+        return refinement.read(model.branches(), features, roi, image_sizes, True)
 
     # A candidate is read with the base's mask: the mask branch is part of the reading.
     every = refinement.candidates == "proposals"

@@ -77,13 +77,14 @@ class GeneralizedRCNN(FittedModel):
         self.seed = seed
         terms = (*proposals.terms, *boxes.terms, *masks.terms)
         if refinement is not None:
-            terms += refinement.terms(self.base)
+            terms += refinement.terms(self.branches())
         self.loss_weights = LossWeights(terms, name="loss_weights")
         # Suppression and packing have shapes that only the data decide.
         self.supports_jit = False
 
-    @property
-    def base(self) -> BaseModel:
+    # Not a property: Keras walks those when it saves, and a tuple of layers in one
+    # would give every weight a second name in its files.
+    def branches(self) -> BaseModel:
         """What the refining module refines."""
         return BaseModel(self.boxes, self.masks)
 
@@ -99,7 +100,7 @@ class GeneralizedRCNN(FittedModel):
         self.masks.build(levels)
         if self.refinement is not None:
             self.refinement.build(levels)
-            self.refinement.start_from_base(self.base)
+            self.refinement.start_from_base(self.branches())
         self.built = True
 
     def call(self, inputs, training=False, boundaries=False, supervised=None):
@@ -127,7 +128,7 @@ class GeneralizedRCNN(FittedModel):
         }
         if self.refinement is not None:
             outputs["refined"] = self.refinement.train(
-                self.base, features, stages[-1], targets, sizes, training
+                self.branches(), features, stages[-1], targets, sizes, training
             )
         return outputs
 
@@ -149,7 +150,9 @@ class GeneralizedRCNN(FittedModel):
         instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
         terms |= self.masks.losses(outputs["masks"], instances)
         if self.refinement is not None:
-            terms |= self.refinement.losses(self.base, outputs["refined"], targets)
+            terms |= self.refinement.losses(
+                self.branches(), outputs["refined"], targets
+            )
         return terms
 
     def seeds(self, stream_index):
@@ -184,7 +187,7 @@ class GeneralizedRCNN(FittedModel):
             )
         else:
             detections, earlier = self.refinement.detect(
-                self.base, features, predicted, image_sizes
+                self.branches(), features, predicted, image_sizes
             )
             branch = self.refinement.masks or branch
         rois = pack(detections.valid)

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from tfmask.layers import initializers
 from tfmask.layers.adaptive_fusion import AdaptiveFusion
-from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part, one_of
+from tfmask.layers.patch_conv import PatchConv
 from tfmask.layers.pyramid import PyramidNeck, top_down
 from tfmask.layers.squeeze_excitation import SqueezeExcitation
 
@@ -48,7 +48,7 @@ class GlobalInformation(Part):
         return (input_shape[0], 1, 1, self.channels)
 
     def _conv(self, name, filters, kernel_size, strides):
-        return ConvNorm(
+        return PatchConv(
             filters,
             kernel_size,
             strides=strides,

@@ -16,6 +16,7 @@ import numpy as np
 
 from tfmask.errors import CheckpointError, WeightsError
 from tfmask.files import WEIGHT_FORMAT
+from tfmask.layers.naming import raw_variable
 from tfmask.weights.files import WeightFile, model_weights
 from tfmask.weights.readers.archive import Archive
 from tfmask.weights.readers.hdf5 import plain_arrays
@@ -49,7 +50,7 @@ def read(path, model) -> WeightFile:
       CheckpointError: unreadable, of an older layout, or nothing of it fits the model.
     """
     path = Path(path)
-    before = [(variable, np.array(variable)) for variable in model.weights]
+    before = [(v, raw_variable(v).numpy()) for v in model.weights]
     with tempfile.TemporaryDirectory(prefix="tfmask-") as folder:
         copy = Path(folder) / _MEMBER
         _copy_weights(path, copy)
@@ -60,7 +61,10 @@ def read(path, model) -> WeightFile:
                     # What is still NaN afterwards was not in the file.
                     variable.assign(np.full_like(value, np.nan))
             _load(path, copy, model)
-            weights = {k: np.array(v) for k, v in model_weights(model).items()}
+            weights = {
+                name: raw_variable(variable).numpy()
+                for name, variable in model_weights(model).items()
+            }
         finally:
             for variable, value in before:
                 variable.assign(value)
@@ -99,7 +103,7 @@ def _prepare(path: Path, copy: Path, model) -> None:
 
     A layer of the model lies under its attribute or in the list `layers` under its
     class, whichever of the two Keras comes to first. Keras 2 and Keras 3 differ in that
-    and look at one place alone, so that the copy gets both.
+    and look at one place alone, so that the copy gets both. It loses the optimizer.
     """
     try:
         with h5py.File(copy, "r+") as file:
@@ -111,6 +115,8 @@ def _prepare(path: Path, copy: Path, model) -> None:
                 )
             for _ in plain_arrays(file, path, CheckpointError):
                 pass
+            for name in [name for name in file if "optimizer" in name]:
+                del file[name]  # the state of a training, not of the model
             for names in _names_of_layers(model):
                 present = [name for name in names if name in file]
                 for name in names:

@@ -1,6 +1,6 @@
 """How the numbers of one weight lie in another program, and back.
 
-Every layout has `load` (theirs to ours) and `store` (ours to theirs), inverses of each
+Every layout has `load` (from the file) and `store` (to a file), inverses of each
 other. Ours are kernels `[kh, kw, in, out]`, transposed convolutions
 `[kh, kw, out, in]`, dense layers `[in, out]`, and class 0 the background.
 """
@@ -69,30 +69,30 @@ class ClassAxis:
 
     Args:
       base: layout of the layer itself.
-      theirs, ours: where the background's group is: `first`, `last` or `none`.
+      file, model: where the background's group is: `first`, `last` or `none`.
       group: outputs per class: 4 for deltas.
-      keep: which of their classes ours are, e.g. COCO's 80 of torchvision's 90; empty:
-        all. Stored back, the others are zero.
+      keep: which of the file's classes ours are, e.g. COCO's 80 of torchvision's 90;
+        empty: all. Stored back, the others are zero.
       of: how many classes they have; used with `keep`.
     """
 
     base: Axes
-    theirs: str
-    ours: str = "first"
+    file: str
+    model: str = "first"
     group: int = 1
     keep: tuple[int, ...] = ()
     of: int = 0
 
     def load(self, value):
-        return self._move(self.base.load(value), self.theirs, self.ours, True)
+        return self._move(self.base.load(value), self.file, self.model, True)
 
     def store(self, value):
-        return self.base.store(self._move(value, self.ours, self.theirs, False))
+        return self.base.store(self._move(value, self.model, self.file, False))
 
     def num_classes(self, value: np.ndarray) -> int:
         """Classes without the background that their array has."""
         rows = self.base.load(value).shape[-1] // self.group
-        rows -= int(self.theirs != "none")
+        rows -= int(self.file != "none")
         return len(self.keep) if self.keep and rows == self.of else rows
 
     def _move(self, value, source, target, loading):

@@ -30,43 +30,43 @@ class Rule:
     """One line of a table.
 
     Args:
-      ours: pattern of our path, `{name}` for a varying stretch without a slash; stage,
+      path: pattern of our path, `{name}` for a varying stretch without a slash; stage,
         block, level, index, module and branch stand for numbers.
-      theirs: pattern of the name, with the same placeholders; empty for a weight that
+      name: pattern of the name, with the same placeholders; empty for a weight that
         the other program does not store.
       layout: see layouts.py.
       words: placeholder -> {our word: their word}; other words do not match.
       constant: the value of a weight that is not stored.
     """
 
-    ours: str
-    theirs: str
+    path: str
+    name: str
     layout: Layout = SAME
     words: dict = field(default_factory=dict)
     constant: float | None = None
 
     def name_of(self, path: str) -> str | None:
         """Their name of our path, or None if the rule is about other paths."""
-        return self._translate(path, self.ours, self.theirs, self.words)
+        return self._translate(path, self.path, self.name, self.words)
 
     def path_of(self, name: str) -> str | None:
         """Our path of their name."""
-        if not self.theirs:
+        if not self.name:
             return None
-        return self._translate(name, self.theirs, self.ours, self._backwards)
+        return self._translate(name, self.name, self.path, self._backwards)
 
     @functools.cached_property
     def _backwards(self):
         return {
-            place: {theirs: ours for ours, theirs in pairs.items()}
+            place: {word: our_word for our_word, word in pairs.items()}
             for place, pairs in self.words.items()
         }
 
     def _translate(self, text, source, target, words):
-        found = _pattern(source).fullmatch(text)
-        if not found:
+        match = _pattern(source).fullmatch(text)
+        if not match:
             return None
-        values = found.groupdict()
+        values = match.groupdict()
         for place, pairs in words.items():
             if values.get(place) not in pairs:
                 return None
@@ -139,6 +139,7 @@ class Format(NamedTuple):
     """Weight files of one project: how they are read, and what their names mean."""
 
     read: Callable[[str], Source]  # the arrays of a file, as they lie there
+    # The names that files come with; those of a model with these settings first.
     dialects: Callable[[ModelConfig], tuple[Dialect, ...]]
     # From the arrays of a file to those that the rules are about, and back.
     prepare: Callable[[dict], dict] = dict
@@ -155,12 +156,12 @@ TORCH_NORM = {
 TORCH_LAYER = {"kernel": "weight", "bias": "bias"}
 
 
-def norm_rules(ours, theirs, words, settings, epsilon, names=TORCH_NORM):
+def norm_rules(layer, name, words, settings, epsilon, names=TORCH_NORM):
     """The rules of one normalisation.
 
     Args:
-      ours: path of the layer that holds it.
-      theirs: its pattern, with `{stat}` for the name of the vector.
+      layer: pattern of the path of the layer that holds it.
+      name: pattern of its name, with `{stat}` for the name of the vector.
       words: see Rule.
       settings: of the model; None where the model's epsilon is not configurable.
       epsilon: what they add to the variance.
@@ -175,28 +176,26 @@ def norm_rules(ours, theirs, words, settings, epsilon, names=TORCH_NORM):
         ("moving_mean", 0.0),
         ("moving_variance", 1.0 + shift),
     ):
-        path = f"{ours}/norm/{stat}"
+        path = f"{layer}/norm/{stat}"
         if stat in names:
             layout = Shift(shift) if stat == "moving_variance" else SAME
-            template = theirs.replace("{stat}", names[stat])
+            template = name.replace("{stat}", names[stat])
             rules.append(Rule(path, template, layout, words))
         else:
             rules.append(Rule(path, "", SAME, {}, constant))
     return tuple(rules)
 
 
-def layer_rules(ours, theirs, kernel, bias=SAME, words=None, names=TORCH_LAYER):
-    """Kernel and bias of one layer; `{what}` in `theirs` is the weight's name."""
+def layer_rules(layer, name, kernel, bias=SAME, words=None, names=TORCH_LAYER):
+    """Kernel and bias of one layer; `{what}` in `name` is the weight's name."""
     return (
         Rule(
-            f"{ours}/kernel",
-            theirs.replace("{what}", names["kernel"]),
+            f"{layer}/kernel",
+            name.replace("{what}", names["kernel"]),
             kernel,
             words or {},
         ),
-        Rule(
-            f"{ours}/bias", theirs.replace("{what}", names["bias"]), bias, words or {}
-        ),
+        Rule(f"{layer}/bias", name.replace("{what}", names["bias"]), bias, words or {}),
     )
 
 
@@ -205,7 +204,7 @@ def class_layers(settings: ModelConfig, scores, deltas, masks, keep=(), of=0) ->
 
     Args:
       settings: says where our background is.
-      scores, deltas, masks: where theirs is: `first`, `last` or `none`.
+      scores, deltas, masks: where the file has it: `first`, `last` or `none`.
       keep, of: see layouts.ClassAxis.
 
     Returns:
@@ -213,18 +212,18 @@ def class_layers(settings: ModelConfig, scores, deltas, masks, keep=(), of=0) ->
     """
     background_row = setting(settings, "boxes.head.background_row", False)
     background_channel = setting(settings, "mask.head.background_channel", False)
-    ours_deltas = "first" if background_row else "none"
-    ours_masks = "first" if background_channel else "none"
+    model_deltas = "first" if background_row else "none"
+    model_masks = "first" if background_channel else "none"
 
     def delta_axis(base):
         if setting(settings, "boxes.head.class_agnostic", False):
             return base
-        return ClassAxis(base, deltas, ours_deltas, 4, keep, of)
+        return ClassAxis(base, deltas, model_deltas, 4, keep, of)
 
     return {
         "class_logits": lambda base: ClassAxis(base, scores, "first", 1, keep, of),
         "deltas": delta_axis,
-        "predictor": lambda base: ClassAxis(base, masks, ours_masks, 1, keep, of),
+        "predictor": lambda base: ClassAxis(base, masks, model_masks, 1, keep, of),
     }
 
 

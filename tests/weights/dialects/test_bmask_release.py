@@ -55,8 +55,8 @@ def test_the_release_is_loaded_whole_and_exported_equal(model, tmp_path):
     arrays, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
     report = load(model, path)
     assert not report.missing and not report.reset and not report.skipped
-    ours = {name: value.numpy() for name, value in named_weights(model).items()}
-    back = importer.export("detectron2", ours, narrow_config().model)
+    weights = {name: value.numpy() for name, value in named_weights(model).items()}
+    back = importer.export("detectron2", weights, narrow_config().model)
     assert set(back) == set(arrays)
     for name, value in back.items():
         np.testing.assert_array_equal(value, arrays[name], name)
@@ -65,7 +65,7 @@ def test_the_release_is_loaded_whole_and_exported_equal(model, tmp_path):
 def test_mask_and_boundary_are_not_confused(model, tmp_path):
     arrays, path = write(tmp_path / "bmask_rcnn_r50.pth", release_shapes())
     load(model, path)
-    ours = named_weights(model)
+    weights = named_weights(model)
     for path, name in (
         ("predictor", "mask_predictor"),
         ("boundary_predictor", "boundary_predictor"),
@@ -74,10 +74,10 @@ def test_mask_and_boundary_are_not_confused(model, tmp_path):
         ("mask_to_boundary", "mask_to_boundary"),
     ):
         np.testing.assert_array_equal(
-            ours[f"mask_head/{path}/bias"], arrays[f"{HEAD}{name}.bias"]
+            weights[f"mask_head/{path}/bias"], arrays[f"{HEAD}{name}.bias"]
         )
         np.testing.assert_array_equal(
-            ours[f"mask_head/{path}/kernel"],
+            weights[f"mask_head/{path}/kernel"],
             arrays[f"{HEAD}{name}.weight"].transpose(2, 3, 1, 0),
         )
 

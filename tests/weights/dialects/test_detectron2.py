@@ -25,14 +25,14 @@ def cascade_settings(num_classes=80):
 def test_a_cascade_is_loaded_whole_and_exported_equal():
     arrays = arrays_of("detectron2_cascade_mask_rcnn_r50_fpn")
     values = assert_whole("detectron2", arrays, cascade_settings()).values
-    for ours, theirs in (("box_head", 0), ("box_head_2", 1), ("box_head_3", 2)):
+    for head, number in (("box_head", 0), ("box_head_2", 1), ("box_head_3", 2)):
         np.testing.assert_array_equal(
-            values[f"{ours}/deltas/kernel"],
-            arrays[f"roi_heads.box_predictor.{theirs}.bbox_pred.weight"].T,
+            values[f"{head}/deltas/kernel"],
+            arrays[f"roi_heads.box_predictor.{number}.bbox_pred.weight"].T,
         )
-        fc1 = arrays[f"roi_heads.box_head.{theirs}.fc1.weight"]
+        fc1 = arrays[f"roi_heads.box_head.{number}.fc1.weight"]
         np.testing.assert_array_equal(
-            values[f"{ours}/fc1/kernel"].reshape(7, 7, 32, 128)[1, 2, 3],
+            values[f"{head}/fc1/kernel"].reshape(7, 7, 32, 128)[1, 2, 3],
             fc1.reshape(128, 32, 7, 7)[:, 3, 1, 2],
         )
 
@@ -85,10 +85,10 @@ def test_grouped_convolutions_are_loaded_whole_and_exported_equal():
     arrays = resnext_arrays()
     values = assert_whole("detectron2", arrays, resnext_settings()).values
     for stage, shape in ((2, (3, 3, 1, 32)), (5, (3, 3, 8, 256))):
-        ours = values[f"backbone/res{stage}_1/conv2/kernel"]
-        theirs = arrays[f"backbone.bottom_up.res{stage}.1.conv2.weight"]
-        assert ours.shape == shape
-        np.testing.assert_array_equal(ours, theirs.transpose(2, 3, 1, 0))
+        kernel = values[f"backbone/res{stage}_1/conv2/kernel"]
+        stored = arrays[f"backbone.bottom_up.res{stage}.1.conv2.weight"]
+        assert kernel.shape == shape
+        np.testing.assert_array_equal(kernel, stored.transpose(2, 3, 1, 0))
 
 
 def test_a_resnext_does_not_fit_a_resnet():
@@ -121,8 +121,8 @@ def test_deformable_convolutions_are_loaded_whole_and_exported_equal(form, chann
 
 
 def test_a_caffe2_resnext_is_turned_from_its_own_scale_of_pixels():
-    theirs = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c"}
-    theirs |= {"shortcut": "branch1"}
+    branches = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c"}
+    branches |= {"shortcut": "branch1"}
     stats = {"norm.weight": "bn_s", "norm.bias": "bn_b", "weight": "w"}
     arrays = {"conv1_w": np.ones((8, 3, 7, 7), np.float32)}
     arrays |= {f"res_conv1_bn_{what}": np.ones(8, np.float32) for what in "sb"}
@@ -131,7 +131,7 @@ def test_a_caffe2_resnext_is_turned_from_its_own_scale_of_pixels():
         block, _, rest = rest.partition(".")
         conv, _, what = rest.partition(".")
         if place.startswith("res") and what in stats:
-            arrays[f"{place}_{block}_{theirs[conv]}_{stats[what]}"] = value
+            arrays[f"{place}_{block}_{branches[conv]}_{stats[what]}"] = value
     settings = resnext_settings()
     trunk = plan("detectron2", arrays, settings, part="backbone")
     assert not trunk.report.missing and trunk.report.layout == "Caffe2 trunk"

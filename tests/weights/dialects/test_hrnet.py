@@ -57,7 +57,7 @@ def test_every_array_has_its_place_and_comes_back_equal(tmp_path):
     left_out = {k for k in whole.report.skipped if "num_batches" not in k}
     assert left_out == set(HEADS)
     assert "no part of this architecture" not in str(whole.report)
-    for ours, theirs in (
+    for path, name in (
         ("stem1", "conv1"),
         ("layer1_3/conv2", "layer1.3.conv2"),
         ("transition2_0", "transition1.0.0"),
@@ -68,8 +68,8 @@ def test_every_array_has_its_place_and_comes_back_equal(tmp_path):
         ("stage4_2/fuse3_1_1", "stage4.2.fuse_layers.3.1.1.0"),
     ):
         np.testing.assert_array_equal(
-            whole.values[f"backbone/{ours}/kernel"],
-            arrays[f"{theirs}.weight"].transpose(2, 3, 1, 0),
+            whole.values[f"backbone/{path}/kernel"],
+            arrays[f"{name}.weight"].transpose(2, 3, 1, 0),
         )
     np.testing.assert_array_equal(
         whole.values["backbone/stage4_2/fuse3_1_1/norm/beta"],

@@ -48,17 +48,17 @@ def test_the_mask_head_is_loaded_whole_and_exported_equal():
     settings.mask.head = EncoderDecoderHeadConfig(channels=32)
     whole = assert_whole("detectron2", arrays, settings)
     assert not [k for k in whole.report.skipped if k.startswith("roi_heads")]
-    theirs = "roi_heads.mask_head."
-    for ours, name in (
+    prefix = "roi_heads.mask_head."
+    for path, name in (
         ("down1_1/kernel", "down1.1.weight"),
         ("down2_2/kernel", "down2.4.weight"),
         ("conv2_2/kernel", "conv2.3.weight"),
     ):
         np.testing.assert_array_equal(
-            whole.values[f"mask_head/{ours}"],
-            arrays[theirs + name].transpose(2, 3, 1, 0),
+            whole.values[f"mask_head/{path}"],
+            arrays[prefix + name].transpose(2, 3, 1, 0),
         )
-    for ours, name in (
+    for path, name in (
         ("down1_2/norm/gamma", "down1.5.weight"),
         ("down2_1/norm/beta", "down2.2.bias"),
         ("conv1_1/norm/gamma", "conv1.1.weight"),
@@ -66,7 +66,7 @@ def test_the_mask_head_is_loaded_whole_and_exported_equal():
         ("conv3_1/bias", "conv3.0.bias"),
     ):
         np.testing.assert_array_equal(
-            whole.values[f"mask_head/{ours}"], arrays[theirs + name]
+            whole.values[f"mask_head/{path}"], arrays[prefix + name]
         )
 
 
@@ -83,7 +83,7 @@ def test_the_neck_is_loaded_whole_and_exported_equal():
     assert {k for k in whole.report.skipped if "backbone.conv2" in k} == {
         f"backbone.conv2.{i}.{what}" for i in (0, 1) for what in ("weight", "bias")
     }
-    for ours, theirs in (
+    for path, name in (
         ("fpn_lateral2/kernel", "fpn_lateral2.weight"),
         ("fpn_lateral4/kernel", "fpn_lateral4.1.weight"),
         ("channel_enhancement5/expand/kernel", "fpn_lateral5.0.fc.2.weight"),
@@ -93,8 +93,8 @@ def test_the_neck_is_loaded_whole_and_exported_equal():
         ("global_fusion/kernel", "conv3.weight"),
     ):
         np.testing.assert_array_equal(
-            whole.values[f"neck/{ours}"],
-            arrays[f"backbone.{theirs}"].transpose(2, 3, 1, 0),
+            whole.values[f"neck/{path}"],
+            arrays[f"backbone.{name}"].transpose(2, 3, 1, 0),
         )
     np.testing.assert_array_equal(
         whole.values["neck/adaptive_fusion/excitation/expand/kernel"][0, 0],

@@ -30,10 +30,10 @@ def scoring_settings(num_classes=80):
 def test_mask_scoring_release_is_loaded_whole_and_exported_equal():
     arrays = scoring_arrays()
     values = assert_whole("maskrcnn_benchmark", arrays, scoring_settings()).values
-    theirs = arrays["roi_heads.maskiou.feature_extractor.maskiou_fc1.weight"]
+    stored = arrays["roi_heads.maskiou.feature_extractor.maskiou_fc1.weight"]
     np.testing.assert_array_equal(
         values["mask_iou_head/maskiou_fc1/kernel"].reshape(7, 7, 32, 128)[2, 5],
-        theirs.reshape(128, 32, 7, 7)[:, :, 2, 5].T,
+        stored.reshape(128, 32, 7, 7)[:, :, 2, 5].T,
     )
     np.testing.assert_array_equal(
         values["mask_iou_head/maskiou/kernel"][:, 17],
@@ -43,15 +43,15 @@ def test_mask_scoring_release_is_loaded_whole_and_exported_equal():
 
 def test_mask_scoring_of_other_classes_keeps_what_is_not_of_classes():
     settings = scoring_settings(num_classes=1)
-    found = plan("maskrcnn_benchmark", scoring_arrays(), settings)
-    assert "mask_iou_head/maskiou/kernel" in found.report.reset
-    assert "mask_iou_head/maskiou_fc2/kernel" in found.values
+    partial = plan("maskrcnn_benchmark", scoring_arrays(), settings)
+    assert "mask_iou_head/maskiou/kernel" in partial.report.reset
+    assert "mask_iou_head/maskiou_fc2/kernel" in partial.values
 
 
 def test_a_plain_detector_leaves_the_mask_iou_head_as_it_is():
     arrays = public_names.fill(public_names.narrow(public_names.maskrcnn_benchmark()))
-    found = plan("maskrcnn_benchmark", arrays, scoring_settings())
-    assert {p.split("/")[0] for p in found.report.missing} == {"mask_iou_head"}
+    partial = plan("maskrcnn_benchmark", arrays, scoring_settings())
+    assert {p.split("/")[0] for p in partial.report.missing} == {"mask_iou_head"}
 
 
 def hrnet_settings():
@@ -82,14 +82,14 @@ def hrnet_arrays():
 def test_hrnet_and_its_neck_are_loaded_whole_and_exported_equal():
     arrays = hrnet_arrays()
     whole = assert_whole("maskrcnn_benchmark", arrays, hrnet_settings())
-    for ours, theirs in (
+    for path, name in (
         ("neck/reduction/kernel", "neck.reduction_conv.0.weight"),
         ("neck/fpn_output6/kernel", "neck.fpn_conv.4.weight"),
         ("backbone/stem2/kernel", "body.conv2.weight"),
         ("backbone/layer1_0/shortcut/kernel", "body.layer1.0.downsample.0.weight"),
     ):
         np.testing.assert_array_equal(
-            whole.values[ours], arrays[f"backbone.{theirs}"].transpose(2, 3, 1, 0)
+            whole.values[path], arrays[f"backbone.{name}"].transpose(2, 3, 1, 0)
         )
     assert "channel_order" not in str(whole.report)
 

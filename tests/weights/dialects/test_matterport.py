@@ -94,13 +94,13 @@ def test_the_first_convolution_of_the_mask_head_takes_up_its_normalisation(loade
     x = np.einsum("nhwc,hwco->no", roi[:, 4:7, 6:9], arrays["mrcnn_mask_conv1/kernel"])
     x = norm(x + arrays["mrcnn_mask_conv1/bias"], arrays, "mrcnn_mask_bn1")
     weights = named_weights(model)
-    ours = np.einsum(
+    computed = np.einsum(
         "nhwc,hwco->no",
         roi[:, 4:7, 6:9],
         np.asarray(weights["mask_head/mask_fcn1/kernel"]),
     )
-    ours += np.asarray(weights["mask_head/mask_fcn1/bias"])
-    np.testing.assert_allclose(ours, x, rtol=1e-3, atol=1e-5)
+    computed += np.asarray(weights["mask_head/mask_fcn1/bias"])
+    np.testing.assert_allclose(computed, x, rtol=1e-3, atol=1e-5)
 
 
 def test_proposals_have_one_logit_and_our_order_of_anchors(loaded):
@@ -117,10 +117,10 @@ def test_proposals_have_one_logit_and_our_order_of_anchors(loaded):
     np.testing.assert_allclose(1 / (1 + np.exp(-logits[::-1])), probability, rtol=1e-4)
     deltas = x @ arrays["rpn_bbox_pred/kernel"][0, 0] + arrays["rpn_bbox_pred/bias"]
     deltas = deltas.reshape(3, 4) * [0.1, 0.1, 0.2, 0.2]
-    ours = x @ np.asarray(weights["rpn_head/deltas/kernel"])[0, 0]
-    ours += np.asarray(weights["rpn_head/deltas/bias"])
+    computed = x @ np.asarray(weights["rpn_head/deltas/kernel"])[0, 0]
+    computed += np.asarray(weights["rpn_head/deltas/bias"])
     np.testing.assert_allclose(
-        ours.reshape(3, 4)[::-1], deltas[:, [1, 0, 3, 2]], rtol=1e-4, atol=1e-6
+        computed.reshape(3, 4)[::-1], deltas[:, [1, 0, 3, 2]], rtol=1e-4, atol=1e-6
     )
 
 

@@ -38,10 +38,10 @@ def test_arrays_of_numpy_are_read(tmp_path, save):
         "linear/b": np.zeros(100000, np.float32),
     }
     save(tmp_path / "x.npz", **arrays)
-    found = read_npz(str(tmp_path / "x.npz"))
-    assert set(found) == set(arrays)
+    content = read_npz(str(tmp_path / "x.npz"))
+    assert set(content) == set(arrays)
     for name, value in arrays.items():
-        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_array_equal(content[name], value)
 
 
 def test_an_array_of_objects_is_refused_and_not_unpickled(tmp_path, capsys):

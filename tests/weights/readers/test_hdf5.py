@@ -29,10 +29,10 @@ WEIGHTS = {
     ],
 )
 def test_every_layout_of_keras_is_read(tmp_path, write):
-    found = read_keras_h5(write(tmp_path / "x.h5", WEIGHTS))
-    assert set(found) == set(WEIGHTS)
+    arrays = read_keras_h5(write(tmp_path / "x.h5", WEIGHTS))
+    assert set(arrays) == set(WEIGHTS)
     for name, value in WEIGHTS.items():
-        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_array_equal(arrays[name], value)
 
 
 def test_variables_without_a_layer_name_are_left_out(tmp_path):

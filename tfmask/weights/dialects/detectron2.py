@@ -50,7 +50,7 @@ _BOUNDARY_LAYERS = (
 def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
     """ResNet; `prefix` is `backbone.bottom_up.` in a detector, empty in a trunk."""
     block = "backbone/res{stage}_{block}/{conv}"
-    theirs = prefix + "res{stage}.{block}.{conv}."
+    name = prefix + "res{stage}.{block}.{conv}."
     return (
         Rule("backbone/stem/kernel", prefix + "stem.conv1.weight", TORCH_CONV),
         *norm_rules(
@@ -62,8 +62,8 @@ def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
             prefix + "res{stage}.{block}.conv2_offset.{what}",
             TORCH_CONV,
         ),
-        Rule(block + "/kernel", theirs + "weight", TORCH_CONV),
-        *norm_rules(block, theirs + "norm.{stat}", {}, settings, 1e-5),
+        Rule(block + "/kernel", name + "weight", TORCH_CONV),
+        *norm_rules(block, name + "norm.{stat}", {}, settings, 1e-5),
     )
 
 
@@ -80,7 +80,7 @@ def caffe2_backbone(settings: ModelConfig, epsilon: float = 1e-5) -> tuple[Rule,
         "conv3": "branch2c",
         "shortcut": "branch1",
     }
-    block, theirs = "backbone/res{stage}_{block}/{conv}", "res{stage}_{block}_{conv}_"
+    block, name = "backbone/res{stage}_{block}/{conv}", "res{stage}_{block}_{conv}_"
     # Networks with group normalisation come from another training, under this name.
     norm = "gn" if setting(settings, "backbone.norm") == "gn" else "bn"
     stem = "conv1_gn" if norm == "gn" else "res_conv1_bn"
@@ -92,17 +92,17 @@ def caffe2_backbone(settings: ModelConfig, epsilon: float = 1e-5) -> tuple[Rule,
             "backbone/stem/kernel", "conv1_w", stem_layout(TORCH_CONV, settings, trunk)
         ),
         *norm_rules("backbone/stem", stem + "_{stat}", {}, settings, epsilon, stats),
-        Rule(block + "/kernel", theirs + "w", TORCH_CONV, words),
-        *norm_rules(block, theirs + norm + "_{stat}", words, settings, epsilon, stats),
+        Rule(block + "/kernel", name + "w", TORCH_CONV, words),
+        *norm_rules(block, name + norm + "_{stat}", words, settings, epsilon, stats),
     )
 
 
 def neck() -> tuple[Rule, ...]:
     """Feature pyramid, with or without normalisation."""
-    layer, theirs = "neck/fpn_{kind}{level}", "backbone.fpn_{kind}{level}."
+    layer, name = "neck/fpn_{kind}{level}", "backbone.fpn_{kind}{level}."
     return (
-        *layer_rules(layer, theirs + "{what}", TORCH_CONV),
-        *norm_rules(layer, theirs + "norm.{stat}", {}, None, 1e-5),
+        *layer_rules(layer, name + "{what}", TORCH_CONV),
+        *norm_rules(layer, name + "norm.{stat}", {}, None, 1e-5),
     )
 
 
@@ -120,8 +120,8 @@ def rpn_head() -> tuple[Rule, ...]:
         "objectness": "objectness_logits",
         "deltas": "anchor_deltas",
     }
-    theirs = "proposal_generator.rpn_head.{layer}.{what}"
-    return layer_rules("rpn_head/{layer}", theirs, TORCH_CONV, words={"layer": names})
+    name = "proposal_generator.rpn_head.{layer}.{what}"
+    return layer_rules("rpn_head/{layer}", name, TORCH_CONV, words={"layer": names})
 
 
 def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
@@ -134,21 +134,21 @@ def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
     """
     flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), TORCH_DENSE)
     rules: tuple[Rule, ...] = ()
-    for ours, number in box_head_names(stages):
+    for head, number in box_head_names(stages):
         index = "" if stages == 1 else f"{number}."
         hidden = f"roi_heads.box_head.{index}"
         predictor = f"roi_heads.box_predictor.{index}"
         rules += (
-            *layer_rules(f"{ours}/fc1", hidden + "fc1.{what}", flat),
-            *layer_rules(ours + "/fc{index}", hidden + "fc{index}.{what}", TORCH_DENSE),
+            *layer_rules(f"{head}/fc1", hidden + "fc1.{what}", flat),
+            *layer_rules(head + "/fc{index}", hidden + "fc{index}.{what}", TORCH_DENSE),
             *layer_rules(
-                f"{ours}/class_logits",
+                f"{head}/class_logits",
                 predictor + "cls_score.{what}",
                 classes["class_logits"](TORCH_DENSE),
                 classes["class_logits"](SAME),
             ),
             *layer_rules(
-                f"{ours}/deltas",
+                f"{head}/deltas",
                 predictor + "bbox_pred.{what}",
                 classes["deltas"](TORCH_DENSE),
                 classes["deltas"](SAME),
@@ -162,13 +162,13 @@ def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
 
     BMask R-CNN's release tells the two deconvolutions and predictors apart by name.
     """
-    theirs = "roi_heads.mask_head."
-    last = theirs
+    name = "roi_heads.mask_head."
+    last = name
     if setting(settings, "mask.head.tag") == "boundary_preserving":
         last += "mask_"
     return (
         *layer_rules(
-            "mask_head/mask_fcn{index}", theirs + "mask_fcn{index}.{what}", TORCH_CONV
+            "mask_head/mask_fcn{index}", name + "mask_fcn{index}.{what}", TORCH_CONV
         ),
         *layer_rules("mask_head/deconv", last + "deconv.{what}", TORCH_CONV),
         *layer_rules(
@@ -179,18 +179,18 @@ def mask_head(settings: ModelConfig, classes) -> tuple[Rule, ...]:
         ),
         *layer_rules(
             "mask_head/boundary_fcn{index}",
-            theirs + "boundary_fcn{index}.{what}",
+            name + "boundary_fcn{index}.{what}",
             TORCH_CONV,
         ),
         *layer_rules(
             "mask_head/{layer}",
-            theirs + "{layer}.{what}",
+            name + "{layer}.{what}",
             TORCH_CONV,
             words={"layer": {name: name for name in _BOUNDARY_LAYERS}},
         ),
         *layer_rules(
             "mask_head/boundary_predictor",
-            theirs + "boundary_predictor.{what}",
+            name + "boundary_predictor.{what}",
             classes["predictor"](TORCH_CONV),
             classes["predictor"](SAME),
         ),

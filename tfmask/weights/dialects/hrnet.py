@@ -84,8 +84,8 @@ def backbone(
     )
     stem = stem_layout(TORCH_CONV, settings, trunk)
     rules = [Rule(first, f"{prefix}conv1.weight", stem)]
-    for ours, conv, norm, conv_words, norm_words in layers:
-        path = f"backbone/{ours}"
+    for layer, conv, norm, conv_words, norm_words in layers:
+        path = f"backbone/{layer}"
         name = f"{prefix}{conv}.weight"
         rules.append(Rule(f"{path}/kernel", name, TORCH_CONV, conv_words))
         rules += norm_rules(

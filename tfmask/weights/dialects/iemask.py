@@ -35,23 +35,21 @@ def neck(prefix: str) -> tuple[Rule, ...]:
     # finest level is not weighed, and has its convolution under the plain name.
     place = f"{prefix}fpn_lateral{{level}}"
     levels = {"level": {level: level for level in "345"}}
-    for ours, theirs in (
+    for layer, ending in (
         ("neck/channel_enhancement{level}/reduce", ".0.fc.0"),
         ("neck/channel_enhancement{level}/expand", ".0.fc.2"),
         ("neck/fpn_lateral{level}", ".1"),
     ):
-        name = f"{place}{theirs}.{{what}}"
-        rules += layer_rules(ours, name, TORCH_CONV, words=levels)
-    for ours, theirs in _LAYERS.items():
-        rules += layer_rules(f"neck/{ours}", f"{prefix}{theirs}.{{what}}", TORCH_CONV)
-    for ours, theirs in _NORMS.items():
-        rules += norm_rules(
-            f"neck/{ours}", f"{prefix}{theirs}.{{stat}}", {}, None, 1e-5
-        )
+        name = f"{place}{ending}.{{what}}"
+        rules += layer_rules(layer, name, TORCH_CONV, words=levels)
+    for layer, name in _LAYERS.items():
+        rules += layer_rules(f"neck/{layer}", f"{prefix}{name}.{{what}}", TORCH_CONV)
+    for layer, name in _NORMS.items():
+        rules += norm_rules(f"neck/{layer}", f"{prefix}{name}.{{stat}}", {}, None, 1e-5)
     # Dense layers on the means of the map; without biases.
-    for ours, theirs in (("reduce", "0"), ("expand", "2")):
-        path = f"neck/adaptive_fusion/excitation/{ours}/kernel"
-        name = f"{prefix}weight.0.fc.{theirs}.weight"
+    for layer, number in (("reduce", "0"), ("expand", "2")):
+        path = f"neck/adaptive_fusion/excitation/{layer}/kernel"
+        name = f"{prefix}weight.0.fc.{number}.weight"
         rules.append(Rule(path, name, Cell(TORCH_DENSE)))
     return tuple(rules)
 
@@ -67,10 +65,10 @@ def mask_head(prefix: str) -> tuple[Rule, ...]:
     """
     rules = []
     for stage, first in (("down", 1), ("conv", 0)):
-        ours = f"mask_head/{stage}{{index}}_{{place}}"
-        theirs = f"{prefix}{stage}{{index}}.{{place}}"
+        layer = f"mask_head/{stage}{{index}}_{{place}}"
+        name = f"{prefix}{stage}{{index}}.{{place}}"
         convs = {"place": {"1": str(first), "2": str(first + 3)}}
         norms = {"place": {"1": str(first + 1), "2": str(first + 4)}}
-        rules += layer_rules(ours, theirs + ".{what}", TORCH_CONV, words=convs)
-        rules += norm_rules(ours, theirs + ".{stat}", norms, None, 1e-5)
+        rules += layer_rules(layer, name + ".{what}", TORCH_CONV, words=convs)
+        rules += norm_rules(layer, name + ".{stat}", norms, None, 1e-5)
     return tuple(rules)

@@ -113,22 +113,22 @@ def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:
     block = "backbone/res{stage}_{unit}/{conv}"
     stem = stem_layout(SAME, settings, TRUNK)
     words = {"unit": _UNITS, "conv": _CONVS}
-    theirs = "conv{stage}_block{unit}_{conv}"
+    name = "conv{stage}_block{unit}_{conv}"
     # Keras's ResNet adds 1.001e-5 to the variance.
     today = (
         Rule("backbone/stem/kernel", "conv1_conv/kernel", stem),
         *norm_rules("backbone/stem", "conv1_bn/{stat}", {}, settings, 1.001e-5, _NORM),
-        Rule(block + "/kernel", theirs + "_conv/kernel", SAME, words),
-        *norm_rules(block, theirs + "_bn/{stat}", words, settings, 1.001e-5, _NORM),
+        Rule(block + "/kernel", name + "_conv/kernel", SAME, words),
+        *norm_rules(block, name + "_bn/{stat}", words, settings, 1.001e-5, _NORM),
     )
     words = {"unit": _OLD_UNITS, "conv": _OLD_CONVS}
-    theirs = "{stage}{unit}_branch{conv}"
+    name = "{stage}{unit}_branch{conv}"
     # The old model used the layer's default of that time, 1e-3.
     old = (
         Rule("backbone/stem/kernel", "conv1/kernel", stem),
         *norm_rules("backbone/stem", "bn_conv1/{stat}", {}, settings, 1e-3, _NORM),
-        Rule(block + "/kernel", "res" + theirs + "/kernel", SAME, words),
-        *norm_rules(block, "bn" + theirs + "/{stat}", words, settings, 1e-3, _NORM),
+        Rule(block + "/kernel", "res" + name + "/kernel", SAME, words),
+        *norm_rules(block, "bn" + name + "/{stat}", words, settings, 1e-3, _NORM),
     )
     return (
         Dialect("ResNet", today, ignored, TRUNK),

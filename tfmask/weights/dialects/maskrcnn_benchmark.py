@@ -56,13 +56,13 @@ def deformable(settings: ModelConfig) -> tuple[Rule, ...]:
     if setting(settings, "backbone.deformable", "none") != "none":
         stages = setting(settings, "backbone.deformable_stages", ())
     words = {"stage": {str(stage): STAGES[str(stage)] for stage in stages}}
-    ours = "backbone/res{stage}_{block}/conv2"
-    theirs = "backbone.body.layer{stage}.{block}.conv2."
+    layer = "backbone/res{stage}_{block}/conv2"
+    name = "backbone.body.layer{stage}.{block}.conv2."
     return (
-        Rule(ours + "/kernel", theirs + "conv.weight", TORCH_CONV, words),
+        Rule(layer + "/kernel", name + "conv.weight", TORCH_CONV, words),
         *layer_rules(
-            ours + "/offset",
-            theirs + "offset.{what}",
+            layer + "/offset",
+            name + "offset.{what}",
             TORCH_CONV,
             words={"stage": STAGES},
         ),
@@ -75,8 +75,8 @@ def neck() -> tuple[Rule, ...]:
         "kind": {"lateral": "inner", "output": "layer"},
         "level": {"2": "1", "3": "2", "4": "3", "5": "4"},
     }
-    theirs = "backbone.fpn.fpn_{kind}{level}.{what}"
-    return layer_rules("neck/fpn_{kind}{level}", theirs, TORCH_CONV, words=words)
+    name = "backbone.fpn.fpn_{kind}{level}.{what}"
+    return layer_rules("neck/fpn_{kind}{level}", name, TORCH_CONV, words=words)
 
 
 def mask_iou_head(classes) -> tuple[Rule, ...]:

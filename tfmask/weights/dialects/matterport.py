@@ -117,15 +117,15 @@ def restore(arrays: dict) -> dict:
 
 def backbone(settings: ModelConfig) -> tuple[Rule, ...]:
     """ResNet, with the names that Keras's ResNet-50 had in 2016."""
-    block, theirs = "backbone/res{stage}_{unit}/{conv}", "{stage}{unit}_branch{conv}"
+    block, name = "backbone/res{stage}_{unit}/{conv}", "{stage}{unit}_branch{conv}"
     words = {"unit": _UNITS, "conv": _CONVS}
     return (
         Rule(
             "backbone/stem/kernel", "conv1/kernel", stem_layout(SAME, settings, _TRUNK)
         ),
         *norm_rules("backbone/stem", "bn_conv1/{stat}", {}, settings, _EPSILON, _NORM),
-        Rule(block + "/kernel", f"res{theirs}/kernel", SAME, words),
-        *norm_rules(block, f"bn{theirs}/{{stat}}", words, settings, _EPSILON, _NORM),
+        Rule(block + "/kernel", f"res{name}/kernel", SAME, words),
+        *norm_rules(block, f"bn{name}/{{stat}}", words, settings, _EPSILON, _NORM),
     )
 
 
@@ -169,8 +169,8 @@ def mask_head(classes) -> tuple[Rule, ...]:
     )
 
 
-def _layer(ours, theirs, kernel=SAME, bias=SAME):
-    return layer_rules(ours, theirs + "/{what}", kernel, bias, names=_LAYER)
+def _layer(layer, name, kernel=SAME, bias=SAME):
+    return layer_rules(layer, name + "/{what}", kernel, bias, names=_LAYER)
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:

@@ -55,14 +55,14 @@ def read(path: str) -> Source:
 def backbone(settings: ModelConfig) -> tuple[Rule, ...]:
     """ResNet."""
     block = "backbone/res{stage}_{block}/{conv}"
-    theirs = "group{stage}/block{block}/{conv}/"
+    name = "group{stage}/block{block}/{conv}/"
     convs = {"conv1": "conv1", "conv2": "conv2", "conv3": "conv3"}
     words = {"stage": _GROUPS, "conv": convs | {"shortcut": "convshortcut"}}
     return (
         Rule("backbone/stem/kernel", "conv0/W", stem_layout(SAME, settings, TRUNK)),
         *norm_rules("backbone/stem", "conv0/bn/{stat}", {}, settings, 1e-5, _NORM),
-        Rule(block + "/kernel", theirs + "W", SAME, words),
-        *norm_rules(block, theirs + "bn/{stat}", words, settings, 1e-5, _NORM),
+        Rule(block + "/kernel", name + "W", SAME, words),
+        *norm_rules(block, name + "bn/{stat}", words, settings, 1e-5, _NORM),
     )
 
 
@@ -94,16 +94,16 @@ def box_heads(settings: ModelConfig, classes, stages: int) -> tuple[Rule, ...]:
     logits, deltas = classes["class_logits"](SAME), classes["deltas"](SAME)
     flat = FlatRoI(setting(settings, "boxes.head.pool_size", 7), SAME)
     rules: tuple[Rule, ...] = ()
-    for ours, number in box_head_names(stages):
-        theirs, hidden = "fastrcnn", "fastrcnn"
+    for head, number in box_head_names(stages):
+        scope, hidden = "fastrcnn", "fastrcnn"
         if stages > 1:
-            theirs = f"cascade_rcnn_stage{number + 1}"
-            hidden = f"{theirs}/head"
+            scope = f"cascade_rcnn_stage{number + 1}"
+            hidden = f"{scope}/head"
         rules += (
-            *_layer(f"{ours}/fc1", f"{hidden}/fc6", flat, SAME),
-            *_layer(f"{ours}/fc2", f"{hidden}/fc7"),
-            *_layer(f"{ours}/class_logits", f"{theirs}/outputs/class", logits, logits),
-            *_layer(f"{ours}/deltas", f"{theirs}/outputs/box", deltas, deltas),
+            *_layer(f"{head}/fc1", f"{hidden}/fc6", flat, SAME),
+            *_layer(f"{head}/fc2", f"{hidden}/fc7"),
+            *_layer(f"{head}/class_logits", f"{scope}/outputs/class", logits, logits),
+            *_layer(f"{head}/deltas", f"{scope}/outputs/box", deltas, deltas),
         )
     return rules
 
@@ -119,8 +119,8 @@ def mask_head(classes) -> tuple[Rule, ...]:
     )
 
 
-def _layer(ours, theirs, kernel=SAME, bias=SAME, words=None):
-    return layer_rules(ours, theirs + "/{what}", kernel, bias, words, _LAYER)
+def _layer(layer, name, kernel=SAME, bias=SAME, words=None):
+    return layer_rules(layer, name + "/{what}", kernel, bias, words, _LAYER)
 
 
 def dialects(settings: ModelConfig) -> tuple[Dialect, ...]:

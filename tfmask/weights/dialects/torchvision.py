@@ -52,7 +52,7 @@ def backbone(
       epsilon: of their normalisation.
     """
     block = "backbone/res{stage}_{block}/{conv}"
-    theirs = prefix + "layer{stage}.{block}.{conv}."
+    name = prefix + "layer{stage}.{block}.{conv}."
     first = prefix + stem
     return (
         Rule(
@@ -63,13 +63,13 @@ def backbone(
         *norm_rules("backbone/stem", first + "bn1.{stat}", {}, settings, epsilon),
         Rule(
             block + "/kernel",
-            theirs + "weight",
+            name + "weight",
             TORCH_CONV,
             {"stage": STAGES, "conv": _CONVS},
         ),
         *norm_rules(
             block,
-            theirs + "{stat}",
+            name + "{stat}",
             {"stage": STAGES, "conv": _NORMS},
             settings,
             epsilon,
@@ -82,10 +82,10 @@ def neck(inner: str) -> tuple[Rule, ...]:
     levels = {"level": {"2": "0", "3": "1", "4": "2", "5": "3"}}
     return tuple(
         rule
-        for ours, theirs in (("lateral", "inner"), ("output", "layer"))
+        for kind, word in (("lateral", "inner"), ("output", "layer"))
         for rule in layer_rules(
-            f"neck/fpn_{ours}{{level}}",
-            f"backbone.fpn.{theirs}_blocks.{{level}}{inner}.{{what}}",
+            f"neck/fpn_{kind}{{level}}",
+            f"backbone.fpn.{word}_blocks.{{level}}{inner}.{{what}}",
             TORCH_CONV,
             words=levels,
         )
@@ -97,9 +97,9 @@ def rpn_head(conv: str) -> tuple[Rule, ...]:
     names = (("conv", conv), ("objectness", "cls_logits"), ("deltas", "bbox_pred"))
     return tuple(
         rule
-        for ours, theirs in names
+        for layer, word in names
         for rule in layer_rules(
-            f"rpn_head/{ours}", f"rpn.head.{theirs}.{{what}}", TORCH_CONV
+            f"rpn_head/{layer}", f"rpn.head.{word}.{{what}}", TORCH_CONV
         )
     )
 

@@ -32,7 +32,7 @@ _ALLOWED = table()
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, stream, where, open_storage):
-        # Python 2's byte strings become text with one character a byte.
+        # Python 2's byte strings become text with one character per byte.
         super().__init__(stream, encoding="latin1")
         self.where = where
         self.open_storage = open_storage
