@@ -20,7 +20,7 @@ class RoIBoxHead(Part):
     in `build`, and has a method `hidden`.
     """
 
-    class_layers = ("class_logits", "deltas")
+    class_layers: tuple[str, ...] = ("class_logits", "deltas")
     output_dtype = "float32"
 
     @property
