@@ -38,6 +38,7 @@ from tfmask.layers.deform_conv import DeformableConv
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.loss_weights import LossWeights
+from tfmask.layers.normalization import Normalization
 from tfmask.layers.part import Part
 from tfmask.layers.patch_conv import PatchConv
 from tfmask.layers.residual_block import ResidualBlock
@@ -51,7 +52,11 @@ from tfmask.necks.panet import PANet
 
 PACKAGES = (tfmask.layers, tfmask.heads, tfmask.backbones, tfmask.necks)
 # What `run_layer_checks` cannot call, and where it is checked instead.
-ELSEWHERE = {LossWeights: "test_loss_weights.py", RoIPooling: "test_roi_pooling.py"}
+ELSEWHERE = {
+    LossWeights: "test_loss_weights.py",
+    Normalization: "test_normalization.py",
+    RoIPooling: "test_roi_pooling.py",
+}
 
 
 @dataclasses.dataclass

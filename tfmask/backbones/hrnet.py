@@ -1,5 +1,7 @@
 """High-resolution network (Sun et al. 2019), the trunk of BMask R-CNN's HRNet rows."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -37,12 +39,12 @@ class HighResolutionModule(Part):
 
     def __init__(
         self,
-        widths,
-        blocks=4,
+        widths: Sequence[int],
+        blocks: int = 4,
         *,
-        norm="frozen_bn",
-        norm_epsilon=1e-5,
-        train_affine=False,
+        norm: str = "frozen_bn",
+        norm_epsilon: float = 1e-5,
+        train_affine: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -152,14 +154,14 @@ class HRNet(Part):
 
     def __init__(
         self,
-        width=32,
+        width: int = 32,
         *,
-        modules=(1, 4, 3),
-        blocks=4,
-        norm="frozen_bn",
-        norm_epsilon=1e-5,
-        train_affine=False,
-        freeze_at=0,
+        modules: tuple[int, ...] = (1, 4, 3),
+        blocks: int = 4,
+        norm: str = "frozen_bn",
+        norm_epsilon: float = 1e-5,
+        train_affine: bool = False,
+        freeze_at: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)

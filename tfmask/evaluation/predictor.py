@@ -38,7 +38,7 @@ class Prediction(NamedTuple):
             boundaries=None if edges is None else [edges[i] for i in keep],
         )
 
-    def to_results(self, image_id, class_map: ClassMap) -> list[dict]:
+    def to_results(self, image_id: int | str, class_map: ClassMap) -> list[dict]:
         """COCO results with the ids of the annotation file, ready for JSON."""
         results = []
         for box, score, label, mask in zip(

@@ -89,15 +89,15 @@ class FrozenModel(tf.Module):
         self.graph_def = graph_def
         self.input_names = input_names
         self.output_names = output_names
-        self.weights: list | None = None
+        self.weights: list = []
         self._function: Callable | None = None
 
     def __call__(self, *tensors) -> dict:
-        if self.weights is None:
-            self._build()
+        if self._function is None:
+            self._function = self._build()
         return self._function(*tensors, *self.weights)
 
-    def _build(self):
+    def _build(self) -> Callable:
         graph, constants = _without_constants(self.graph_def)
         with tf.init_scope():
             self.weights = [
@@ -111,7 +111,7 @@ class FrozenModel(tf.Module):
         wrapped = tf.compat.v1.wrap_function(load, [])
         element = wrapped.graph.as_graph_element
         names = [*self.input_names, *(f"{name}:0" for name in constants)]
-        self._function = wrapped.prune(
+        return wrapped.prune(
             [element(name) for name in names],
             {key: element(name) for key, name in self.output_names.items()},
         )

@@ -49,16 +49,16 @@ class AdaptiveBoxHead(RoIBoxHead):
 
     def __init__(
         self,
-        num_classes,
+        num_classes: int,
         *,
-        pool_size=7,
-        form="2fc",
-        channels=256,
-        fc_units=1024,
-        norm="none",
-        class_agnostic=False,
-        background_row=False,
-        initializer="xavier",
+        pool_size: int = 7,
+        form: str = "2fc",
+        channels: int = 256,
+        fc_units: int = 1024,
+        norm: str = "none",
+        class_agnostic: bool = False,
+        background_row: bool = False,
+        initializer: str = "xavier",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,7 +75,7 @@ class AdaptiveBoxHead(RoIBoxHead):
         self.background_row = background_row
         self.initializer = initializer
         # One for each level, which `build` knows the number of.
-        self.level_layers = []
+        self.level_layers: list[keras.layers.Layer] = []
         self.convs, self.fc_norm = [], None
         if form == "4conv1fc":
             names = [f"conv{i}" for i in range(2, _CONVOLUTIONS + 1)]
@@ -112,7 +112,7 @@ class AdaptiveBoxHead(RoIBoxHead):
         self.build_predictors(self.fc_units)
         self.built = True
 
-    def hidden(self, x):
+    def hidden(self, x: tf.Tensor):
         if self.form == "2fc":
             x = tf.reshape(x, [-1, x.shape[1], x.shape[2:].num_elements()])
             x = self.fc(maximum_of_levels(self.level_layers, x))

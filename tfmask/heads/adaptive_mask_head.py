@@ -52,16 +52,16 @@ class AdaptiveMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        conv_layers=4,
-        channels=256,
-        adaptive_pooling=True,
-        fc_fusion=True,
-        norm="none",
-        background_channel=False,
-        predictor_initializer="msra",
+        conv_layers: int = 4,
+        channels: int = 256,
+        adaptive_pooling: bool = True,
+        fc_fusion: bool = True,
+        norm: str = "none",
+        background_channel: bool = False,
+        predictor_initializer: str = "msra",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -87,7 +87,7 @@ class AdaptiveMaskHead(MaskHead):
         self.predictor_initializer = predictor_initializer
         policy = self.dtype_policy
         # One for each level, which `build` knows the number of.
-        self.level_convs = []
+        self.level_convs: list[keras.layers.Layer] = []
         first = 2 if adaptive_pooling else 1
         names = [f"mask_fcn{i}" for i in range(first, conv_layers + 1)]
         self.convs = self._convolutions(names, channels)
@@ -113,12 +113,12 @@ class AdaptiveMaskHead(MaskHead):
             )
 
     @property
-    def roi_specs(self):
+    def roi_specs(self) -> dict[str, RoISpec]:
         assign = "all" if self.adaptive_pooling else "by_size"
         return {"mask": RoISpec(self.pool_size, assign=assign)}
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return 2 * self.pool_size
 
     def build(self, input_shape):
@@ -136,7 +136,7 @@ class AdaptiveMaskHead(MaskHead):
             self.fusion_fc.build((None, self.pool_size**2 * width))
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         x = inputs["mask"]
         if self.adaptive_pooling:
             x = maximum_of_levels(self.level_convs, x)  # [M, S, S, C]
@@ -149,10 +149,12 @@ class AdaptiveMaskHead(MaskHead):
             hidden["of_no_class"] = tf.reshape(self.fusion_fc(flat), shape)
         return hidden
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         return {**hidden, "mask": self.deconv(hidden["mask"])}
 
-    def classify(self, features, names, labels=None):
+    def classify(
+        self, features: dict, names: tuple[str, ...], labels: tf.Tensor = None
+    ) -> dict:
         logits = super().classify(features, names, labels)
         if self.fc_fusion:
             # PANet sec. 3.3: the same for every class.

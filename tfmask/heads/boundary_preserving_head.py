@@ -53,18 +53,18 @@ class BoundaryPreservingMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        conv_layers=4,
-        boundary_conv_layers=2,
-        channels=256,
-        boundary_size=28,
-        boundary_levels=("p2",),
-        mask_to_boundary=True,
-        boundary_to_mask=True,
-        background_channel=False,
-        predictor_initializer="normal",
+        conv_layers: int = 4,
+        boundary_conv_layers: int = 2,
+        channels: int = 256,
+        boundary_size: int = 28,
+        boundary_levels: tuple[str, ...] = ("p2",),
+        mask_to_boundary: bool = True,
+        boundary_to_mask: bool = True,
+        background_channel: bool = False,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -102,14 +102,14 @@ class BoundaryPreservingMaskHead(MaskHead):
         self.boundary_predictor = self._predictor("boundary_predictor")
 
     @property
-    def roi_specs(self):
+    def roi_specs(self) -> dict[str, RoISpec]:
         return {
             "mask": RoISpec(self.pool_size),
             "boundary": RoISpec(self.boundary_size, self.boundary_levels),
         }
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return 2 * self.pool_size
 
     def build(self, input_shape):
@@ -124,7 +124,7 @@ class BoundaryPreservingMaskHead(MaskHead):
         build_chain([self.boundary_deconv, self.boundary_predictor], boundary)
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         mask = run_chain(self.convs, inputs["mask"])
         boundary = self.downsample(inputs["boundary"])
         if self.to_boundary is not None:
@@ -134,11 +134,11 @@ class BoundaryPreservingMaskHead(MaskHead):
             mask = mask + self.to_mask(boundary)
         return {"mask": self.final_fusion(mask), "boundary": boundary}
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         deconvs = {"mask": self.deconv, "boundary": self.boundary_deconv}
         return {name: deconvs[name](hidden[name]) for name in names}
 
-    def predictor_of(self, name):
+    def predictor_of(self, name: str) -> ConvNorm:
         return self.predictor if name == "mask" else self.boundary_predictor
 
     def _hidden(self, name, count):

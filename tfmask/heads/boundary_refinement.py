@@ -55,16 +55,16 @@ class BoundaryRefinement(Part):
 
     def __init__(
         self,
-        num_classes,
+        num_classes: int,
         *,
-        kind="improved",
-        source="logits",
-        modules=4,
-        growth=4,
-        bottleneck=16,
-        first_kernel=1,
-        projection_kernel=1,
-        prelu="scalar",
+        kind: str = "improved",
+        source: str = "logits",
+        modules: int = 4,
+        growth: int = 4,
+        bottleneck: int = 16,
+        first_kernel: int = 1,
+        projection_kernel: int = 1,
+        prelu: str = "scalar",
         **kwargs,
     ):
         # Logits stay float32 whatever the features are computed in.

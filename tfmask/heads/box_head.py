@@ -32,14 +32,14 @@ class BoxHead(RoIBoxHead):
 
     def __init__(
         self,
-        num_classes,
+        num_classes: int,
         *,
-        pool_size=7,
-        fc_layers=2,
-        fc_units=1024,
-        class_agnostic=False,
-        background_row=False,
-        initializer="xavier",
+        pool_size: int = 7,
+        fc_layers: int = 2,
+        fc_units: int = 1024,
+        class_agnostic: bool = False,
+        background_row: bool = False,
+        initializer: str = "xavier",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,6 +62,6 @@ class BoxHead(RoIBoxHead):
         self.build_predictors(width)
         self.built = True
 
-    def hidden(self, x):
+    def hidden(self, x: tf.Tensor):
         x = tf.reshape(x, [-1, x.shape[1:].num_elements()])  # [M, S*S*C]
         return run_chain(self.fcs, x)

@@ -32,7 +32,7 @@ class ContextualFusion(Part):
       ValueError: the last number of filters is not C.
     """
 
-    def __init__(self, filters, *, last_relu=True, **kwargs):
+    def __init__(self, filters: tuple[int, ...], *, last_relu: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.filters = tuple(filters)
         self.last_relu = last_relu

@@ -29,7 +29,7 @@ class DeconvolutionalPyramid(Part):
       ValueError: another kernel size, or an input of other channels.
     """
 
-    def __init__(self, channels=256, kernel_size=2, **kwargs):
+    def __init__(self, channels: int = 256, kernel_size: int = 2, **kwargs):
         super().__init__(**kwargs)
         one_of("kernel_size", kernel_size, (2, 4))
         self.channels = channels

@@ -64,13 +64,13 @@ class EncoderDecoderMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=28,
+        num_classes: int,
+        pool_size: int = 28,
         *,
-        form="released",
-        channels=256,
-        background_channel=False,
-        predictor_initializer="normal",
+        form: str = "released",
+        channels: int = 256,
+        background_channel: bool = False,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -108,7 +108,7 @@ class EncoderDecoderMaskHead(MaskHead):
         )
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return self.pool_size
 
     def build(self, input_shape):
@@ -127,7 +127,7 @@ class EncoderDecoderMaskHead(MaskHead):
         self.predictor.build((None, None, None, width))
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         fine = inputs["mask"]  # [M, S, S, C]
         half = self._run("down1", tf.nn.max_pool2d(fine, 2, 2, "VALID"))
         x = self._run("down2", tf.nn.max_pool2d(half, 2, 2, "VALID"))

@@ -34,14 +34,14 @@ class FCNMaskHead(MaskHead):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        conv_layers=4,
-        channels=256,
-        upsample=True,
-        background_channel=False,
-        predictor_initializer="normal",
+        conv_layers: int = 4,
+        channels: int = 256,
+        upsample: bool = True,
+        background_channel: bool = False,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -64,7 +64,7 @@ class FCNMaskHead(MaskHead):
         )
 
     @property
-    def mask_size(self):
+    def mask_size(self) -> int:
         return self.pool_size * (2 if self.upsample_ else 1)
 
     def build(self, input_shape):
@@ -73,10 +73,10 @@ class FCNMaskHead(MaskHead):
         build_chain([layer for layer in layers if layer is not None], channels)
         self.built = True
 
-    def trunk(self, inputs):
+    def trunk(self, inputs: dict) -> dict:
         return {"mask": run_chain(self.convs, inputs["mask"])}
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden: dict, names: tuple[str, ...]) -> dict:
         if self.deconv is None:
             return hidden
         return {"mask": self.deconv(hidden["mask"])}

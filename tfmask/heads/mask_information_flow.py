@@ -28,7 +28,7 @@ class MaskInformationFlow(Part):
       ValueError: an unknown initializer.
     """
 
-    def __init__(self, channels, *, initializer="msra", **kwargs):
+    def __init__(self, channels: int, *, initializer: str = "msra", **kwargs):
         super().__init__(**kwargs)
         one_of("initializer", initializer, ("msra", "zero"))
         self.channels = channels

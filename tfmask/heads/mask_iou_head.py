@@ -38,12 +38,12 @@ class MaskIoUHead(Part):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
+        num_classes: int,
+        pool_size: int = 14,
         *,
-        channels=256,
-        fc_units=1024,
-        background_row=False,
+        channels: int = 256,
+        fc_units: int = 1024,
+        background_row: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)

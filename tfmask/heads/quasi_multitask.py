@@ -41,13 +41,13 @@ class QuasiMultitaskBranch(Part):
 
     def __init__(
         self,
-        num_classes,
-        pool_size=14,
-        output_size=14,
+        num_classes: int,
+        pool_size: int = 14,
+        output_size: int = 14,
         *,
-        conv_layers=4,
-        channels=256,
-        predictor_initializer="normal",
+        conv_layers: int = 4,
+        channels: int = 256,
+        predictor_initializer: str = "normal",
         **kwargs,
     ):
         super().__init__(**kwargs)

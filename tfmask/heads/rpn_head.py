@@ -27,7 +27,14 @@ class RPNHead(Part):
 
     output_dtype = "float32"
 
-    def __init__(self, num_anchors=3, channels=256, *, initializer="normal", **kwargs):
+    def __init__(
+        self,
+        num_anchors: int = 3,
+        channels: int = 256,
+        *,
+        initializer: str = "normal",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_anchors = num_anchors
         self.channels = channels
@@ -55,7 +62,9 @@ class RPNHead(Part):
             deltas.append(tf.reshape(level_deltas, [batch, count, 4]))  # [B, H*W*A, 4]
         return logits, deltas
 
-    def at(self, inputs, index):
+    def at(
+        self, inputs: list[tf.Tensor], index: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """What `call` says of chosen anchors, computed from their cells alone.
 
         The loss of an RPN reads a few hundred anchors. Through `call` its gradient runs

@@ -31,7 +31,7 @@ class SobelBoundaryHead(Part):
     training_only = True
     output_dtype = "float32"
 
-    def __init__(self, channels=8, **kwargs):
+    def __init__(self, channels: int = 8, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.conv1 = self._conv("conv1", channels, activation="relu")

@@ -25,7 +25,7 @@ class AdaptiveFusion(Part):
     the layer's compute type.
     """
 
-    def __init__(self, channels=192, **kwargs):
+    def __init__(self, channels: int = 192, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.first = self._conv("first", channels, norm="gn", activation="relu")

@@ -38,7 +38,14 @@ class BatchNorm(Part, keras.layers.BatchNormalization):
       ValueError: an option of Keras's layer that the fused kernel does not have.
     """
 
-    def __init__(self, *, momentum=0.99, epsilon=1e-3, synchronized=False, **kwargs):
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        synchronized: bool = False,
+        **kwargs,
+    ):
         super().__init__(
             momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs
         )

@@ -20,7 +20,7 @@ class RoIBoxHead(Part):
     in `build`, and has a method `hidden`.
     """
 
-    class_layers = ("class_logits", "deltas")
+    class_layers: tuple[str, ...] = ("class_logits", "deltas")
     output_dtype = "float32"
 
     @property
@@ -33,7 +33,7 @@ class RoIBoxHead(Part):
         """Boxes that are predicted for each roi."""
         return 1 if self.class_agnostic else self.num_classes + int(self.background_row)
 
-    def hidden(self, x):
+    def hidden(self, x: tf.Tensor):
         """Roi features `[M, S, S, C]` -> feature vectors `[M, D]`.
 
         `[M, L, S, S, C]` where the head asks for every level. Rows beyond M are dropped
@@ -41,7 +41,9 @@ class RoIBoxHead(Part):
         """
         raise NotImplementedError
 
-    def dense(self, name, units, initializer, activation=None) -> keras.layers.Dense:
+    def dense(
+        self, name: str, units, initializer, activation=None
+    ) -> keras.layers.Dense:
         """A dense layer."""
         return keras.layers.Dense(
             units,

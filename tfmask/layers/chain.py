@@ -29,14 +29,14 @@ def build_dense_chain(layers, width: int) -> int:
     return width
 
 
-def run_chain(layers, x):
+def run_chain(layers, x: tf.Tensor):
     """Runs layers one after another."""
     for layer in layers:
         x = layer(x)
     return x
 
 
-def maximum_of_levels(layers, x):
+def maximum_of_levels(layers, x: tf.Tensor):
     """Runs each pyramid level's own layer on its features (PANet sec. 3.2).
 
     Args:

@@ -25,7 +25,9 @@ class DeformableConv(ConvNorm):
     the layer's compute type. A border of the input cannot be given.
     """
 
-    def __init__(self, filters, kernel_size=3, *, modulated=False, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int = 3, *, modulated: bool = False, **kwargs
+    ):
         super().__init__(filters, kernel_size, **kwargs)
         self.modulated = modulated
         self.taps = kernel_size * kernel_size

@@ -17,7 +17,7 @@ class FrozenBatchNorm(Part):
     Call input: `[..., C]` floating. Returns the same shape and type.
     """
 
-    def __init__(self, epsilon=1e-5, *, train_affine=False, **kwargs):
+    def __init__(self, epsilon: float = 1e-5, *, train_affine: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.epsilon = epsilon

@@ -25,7 +25,7 @@ class GroupNorm(Part):
       ValueError: channels that the groups do not divide.
     """
 
-    def __init__(self, groups=32, *, epsilon=1e-5, **kwargs):
+    def __init__(self, groups: int = 32, *, epsilon: float = 1e-5, **kwargs):
         # Casts are explicit: scale and offset stay float32 until they are one.
         super().__init__(autocast=False, **kwargs)
         self.groups = groups

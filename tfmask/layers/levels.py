@@ -1,7 +1,7 @@
 """Names of the levels of a pyramid: a letter, and the logarithm of the stride."""
 
 
-def level_numbers(names, consecutive: bool = False) -> list[int]:
+def level_numbers(names: tuple[str, ...], consecutive: bool = False) -> list[int]:
     """The number in each name: 2 for `c2` and `p2`, whose stride is 2 to that power.
 
     Args:

@@ -1,5 +1,7 @@
 """The weight of each loss term, as state of the model."""
 
+from collections.abc import Iterable
+
 import keras
 import tensorflow as tf
 
@@ -19,7 +21,7 @@ class LossWeights(Part):
     It is not called: the weights exist as soon as it is made, for `get` and `set`.
     """
 
-    def __init__(self, names, **kwargs):
+    def __init__(self, names: Iterable[str], **kwargs):
         super().__init__(**kwargs)
         self.names = tuple(names)
         self._terms = [

@@ -44,22 +44,24 @@ class MaskHead(Part):
         """Cells per side of the outputs, T."""
         raise NotImplementedError
 
-    def trunk(self, inputs):
+    def trunk(self, inputs) -> dict:
         """Pooled features `[M, S, S, C]` by name -> hidden features by name.
 
         `[M, L, S, S, C]` where the head asks for every level.
         """
         raise NotImplementedError
 
-    def upsample(self, hidden, names):
+    def upsample(self, hidden, names: tuple[str, ...]) -> dict:
         """Hidden features -> features `[M, T, T, C]` of the outputs in `names`."""
         return hidden
 
-    def predictor_of(self, name) -> ConvNorm:
+    def predictor_of(self, name: str) -> ConvNorm:
         """The layer that predicts an output."""
         return self.predictor
 
-    def classify(self, features, names, labels=None):
+    def classify(
+        self, features, names: tuple[str, ...], labels: tf.Tensor = None
+    ) -> dict:
         """Features `[M, T, T, C]` -> logits `[M, T, T, K]` float32 for each name.
 
         Args:
@@ -100,7 +102,7 @@ class MaskHead(Part):
 
 
 def hidden_convolutions(
-    names, channels: int, dtype, norm: str = "none"
+    names: list[str], channels: int, dtype, norm: str = "none"
 ) -> list[ConvNorm]:
     """3x3 convolutions with ReLU, one for each name, initialised as MSRA."""
     return [

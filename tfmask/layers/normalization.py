@@ -27,10 +27,10 @@ class Normalization(Part):
 
     def __init__(
         self,
-        mean=(123.675, 116.28, 103.53),
-        std=(58.395, 57.12, 57.375),
+        mean: tuple[float, ...] = (123.675, 116.28, 103.53),
+        std: tuple[float, ...] = (58.395, 57.12, 57.375),
         *,
-        channel_order="rgb",
+        channel_order: str = "rgb",
         **kwargs,
     ):
         # Pixels stay what they are; the result is float32 under any policy.

@@ -54,7 +54,9 @@ class PyramidNeck(Part):
         half = [s if s is None else -(-s // 2) for s in sides]
         return dict(zip(self.output_spec, [*shapes, (batch, *half, channels)]))
 
-    def convolution(self, name, kernel_size=3, *, initializer, **options) -> ConvNorm:
+    def convolution(
+        self, name: str, kernel_size=3, *, initializer, **options
+    ) -> ConvNorm:
         """A convolution to `channels`.
 
         Args:

@@ -35,17 +35,17 @@ class ResidualBlock(Part):
 
     def __init__(
         self,
-        filters,
-        kind,
+        filters: int,
+        kind: str,
         *,
-        strides=1,
-        stride_in_1x1=True,
-        groups=1,
-        width_per_group=64,
-        deformable="none",
-        norm="frozen_bn",
-        norm_epsilon=1e-5,
-        train_affine=False,
+        strides: int = 1,
+        stride_in_1x1: bool = True,
+        groups: int = 1,
+        width_per_group: int = 64,
+        deformable: str = "none",
+        norm: str = "frozen_bn",
+        norm_epsilon: float = 1e-5,
+        train_affine: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -81,7 +81,7 @@ class ResidualBlock(Part):
             self._conv(f"conv{i}", *spec, "relu" if i < len(specs) else None)
             for i, spec in enumerate(specs, 1)
         ]
-        self.shortcut = None
+        self.shortcut: ConvNorm | None = None
 
     def build(self, input_shape):
         if input_shape[-1] != self.outer or self.strides != 1:

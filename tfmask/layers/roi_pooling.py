@@ -47,7 +47,14 @@ class RoIPooling(Rule):
         if not self.canonical_size > 0:
             raise ValueError(f"canonical_size={self.canonical_size}: expected above 0")
 
-    def pool(self, features, spec: RoISpec, boxes, batch_indices, masks=None):
+    def pool(
+        self,
+        features,
+        spec: RoISpec,
+        boxes: tf.Tensor,
+        batch_indices: tf.Tensor,
+        masks=None,
+    ):
         """Pools packed boxes as a head's spec has it.
 
         Args:
@@ -112,14 +119,14 @@ class MultilevelRoIAlign(Part):
 
     def __init__(
         self,
-        size,
+        size: int,
         *,
-        levels=("p2", "p3", "p4", "p5"),
-        assign="by_size",
-        sampling_ratio=0,
-        aligned=True,
-        canonical_size=224.0,
-        inclusive=False,
+        levels: tuple[str, ...] = ("p2", "p3", "p4", "p5"),
+        assign: str = "by_size",
+        sampling_ratio: int = 0,
+        aligned: bool = True,
+        canonical_size: float = 224.0,
+        inclusive: bool = False,
         **kwargs,
     ):
         # Boxes stay float32 whatever the features are computed in.
@@ -142,7 +149,7 @@ class MultilevelRoIAlign(Part):
     def build(self, input_shape):
         self.built = True
 
-    def pool(self, features, boxes, batch_indices, masks=None):
+    def pool(self, features, boxes: tf.Tensor, batch_indices: tf.Tensor, masks=None):
         """Pools packed boxes; see `RoIPooling.pool`.
 
         Args:

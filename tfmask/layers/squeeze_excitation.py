@@ -27,7 +27,14 @@ class SqueezeExcitation(Part):
       ValueError: an unknown initializer.
     """
 
-    def __init__(self, reduction=16, *, use_bias=True, initializer="torch", **kwargs):
+    def __init__(
+        self,
+        reduction: int = 16,
+        *,
+        use_bias: bool = True,
+        initializer: str = "torch",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         initializers.of_convolution(initializer)
         self.reduction = reduction

@@ -3,6 +3,7 @@
 B images, N rois, M packed rois, K classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -50,7 +51,14 @@ class BoxStage(Part):
 
     names_weights = False
 
-    def __init__(self, head, *, coder=None, matcher=None, **kwargs):
+    def __init__(
+        self,
+        head: keras.layers.Layer,
+        *,
+        coder: BoxCoder | None = None,
+        matcher: RoIMatcher | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.head = head
         self.coder = coder or BoxCoder()
@@ -88,13 +96,13 @@ class BoxBranch(Part):
 
     def __init__(
         self,
-        stages,
+        stages: Sequence[BoxStage],
         *,
-        pooling=None,
-        sampler=None,
-        select=None,
-        smooth_l1_beta=0.0,
-        gradient_scale=0.0,
+        pooling: RoIPooling | None = None,
+        sampler: RoISampler | None = None,
+        select: DetectionSelection | None = None,
+        smooth_l1_beta: float = 0.0,
+        gradient_scale: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -119,7 +127,12 @@ class BoxBranch(Part):
         self.built = True
 
     def train(
-        self, features, proposals: Proposals, targets: Targets, image_sizes, seeds
+        self,
+        features: dict,
+        proposals: Proposals,
+        targets: Targets,
+        image_sizes: tf.Tensor,
+        seeds,
     ) -> list[StageOutputs]:
         """Every stage on its samples.
 
@@ -146,7 +159,9 @@ class BoxBranch(Part):
             samples = samples._replace(valid=samples.valid & has_area)
         return outputs
 
-    def predict(self, features, proposals: Proposals, image_sizes) -> BoxPredictions:
+    def predict(
+        self, features: dict, proposals: Proposals, image_sizes: tf.Tensor
+    ) -> BoxPredictions:
         """What the stages together say of proposals."""
         rois = pack(proposals.valid)
         packed = rois.take(proposals.boxes)
@@ -170,7 +185,7 @@ class BoxBranch(Part):
             proposals.valid,
         )
 
-    def read(self, stage, features, boxes, batch_indices):
+    def read(self, stage, features: dict, boxes: tf.Tensor, batch_indices: tf.Tensor):
         """A stage's class logits `[M, K+1]` and deltas on packed boxes `[M, 4]`."""
         pooled = {
             name: self.pooling.pool(features, spec, boxes, batch_indices)
@@ -223,7 +238,9 @@ def box_losses(output: StageOutputs, targets: Targets, coder: BoxCoder, beta) ->
     }
 
 
-def instance_targets(samples: RoISamples, targets: Targets, boxes) -> InstanceTargets:
+def instance_targets(
+    samples: RoISamples, targets: Targets, boxes: tf.Tensor
+) -> InstanceTargets:
     """The instances of the foreground samples, to be seen through packed `boxes`."""
     fg = pack(samples.valid & (samples.labels > 0))
     instance = tf.stack([fg.batch_indices, fg.take(samples.matches)], axis=1)
@@ -235,7 +252,7 @@ def instance_targets(samples: RoISamples, targets: Targets, boxes) -> InstanceTa
     )
 
 
-def likeliest_class(logits):
+def likeliest_class(logits: tf.Tensor):
     """The foreground class of the largest logit: `[..., K + 1]` -> `[...]` int32."""
     return 1 + tf.argmax(logits[..., 1:], axis=-1, output_type=tf.int32)
 

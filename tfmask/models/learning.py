@@ -149,7 +149,7 @@ class Learner:
         self.loss_scale = loss_scale
         self.clip_norm = clip_norm
 
-    def step(self, batch, also=()) -> Figures:
+    def step(self, batch: dict, also=()) -> Figures:
         """Trains on a batch. To be called in a replica.
 
         Args:
@@ -163,7 +163,7 @@ class Learner:
         context.merge_call(self._update, args=(gradients, figures.finite))
         return figures
 
-    def gradients(self, batch, also=()) -> tuple[list, Figures]:
+    def gradients(self, batch: dict, also=()) -> tuple[list, Figures]:
         """This replica's share of the gradients, and what the step tells."""
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync

@@ -7,6 +7,7 @@ in training beside it: quasi-multitask branches, boundary supervision
 after it: MaskIoU of the chosen class
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,23 +91,23 @@ class MaskBranch(Part):
 
     def __init__(
         self,
-        head,
+        head: keras.layers.Layer,
         *,
-        pooling=None,
-        context=None,
-        context_level="p5",
-        pyramid=None,
-        pyramid_position="after",
-        refinement=None,
-        quasi=(),
-        quasi_after_context=True,
-        sobel=None,
-        scoring=None,
-        detach_scored_mask=False,
-        flow=None,
-        boundary=None,
-        soft_targets=False,
-        train_on_predicted_boxes=False,
+        pooling: RoIPooling | None = None,
+        context: keras.layers.Layer | None = None,
+        context_level: str = "p5",
+        pyramid: keras.layers.Layer | None = None,
+        pyramid_position: str = "after",
+        refinement: keras.layers.Layer | None = None,
+        quasi: Sequence[keras.layers.Layer] = (),
+        quasi_after_context: bool = True,
+        sobel: keras.layers.Layer | None = None,
+        scoring: keras.layers.Layer | None = None,
+        detach_scored_mask: bool = False,
+        flow: keras.layers.Layer | None = None,
+        boundary: BoundarySupervision | None = None,
+        soft_targets: bool = False,
+        train_on_predicted_boxes: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -176,10 +177,10 @@ class MaskBranch(Part):
 
     def run(
         self,
-        features,
+        features: dict,
         rois: MaskRoIs,
-        image_sizes,
-        training,
+        image_sizes: tf.Tensor,
+        training: bool | None,
         boundaries=False,
         earlier=None,
         judge: "MaskBranch | None" = None,
@@ -262,7 +263,7 @@ class MaskBranch(Part):
         )
         return {name: value[:count] for name, value in outputs.items()}
 
-    def losses(self, outputs, targets: InstanceTargets) -> dict:
+    def losses(self, outputs: dict, targets: InstanceTargets) -> dict:
         """Loss terms, each the mean over the rois of all replicas that it is about."""
         count = tf.cast(tf.shape(targets.labels)[0], tf.float32)
         count = tf.maximum(cross_replica_sum(count), 1.0)
@@ -329,7 +330,7 @@ class MaskBranch(Part):
         return outputs
 
 
-def class_channel(logits, labels):
+def class_channel(logits: tf.Tensor, labels: tf.Tensor):
     """Logits `[M, T, T]` of each roi's class, of `[M, T, T, K]` or of themselves."""
     return select_class(logits, labels) if logits.shape.rank == 4 else logits
 

@@ -29,7 +29,7 @@ class DetectionSelection(Rule):
     inclusive: bool = False
 
     def select(
-        self, class_scores, boxes, valid, image_sizes
+        self, class_scores, boxes: tf.Tensor, valid: tf.Tensor, image_sizes: tf.Tensor
     ) -> tuple[Detections, tf.Tensor]:
         """The detections of a batch.
 

@@ -82,18 +82,18 @@ class RegionProposals(Part):
 
     def __init__(
         self,
-        head,
+        head: keras.layers.Layer,
         *,
-        anchors=None,
-        matcher=None,
-        selection=None,
-        coder=None,
-        batch=256,
-        fg_fraction=0.5,
-        smooth_l1_beta=0.0,
-        normalizer="batch",
-        backbone=None,
-        neck=None,
+        anchors: AnchorGenerator | None = None,
+        matcher: AnchorMatcher | None = None,
+        selection: ProposalSelection | None = None,
+        coder: BoxCoder | None = None,
+        batch: int = 256,
+        fg_fraction: float = 0.5,
+        smooth_l1_beta: float = 0.0,
+        normalizer: str = "batch",
+        backbone: keras.layers.Layer | None = None,
+        neck: keras.layers.Layer | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -130,7 +130,7 @@ class RegionProposals(Part):
             self.head.build([tuple(shape) for shape in pyramid.values()])
         self.built = True
 
-    def pyramid(self, inputs, features, training) -> dict:
+    def pyramid(self, inputs, features: dict, training: bool | None) -> dict:
         """The features that the head reads, fine to coarse.
 
         Args:
@@ -138,11 +138,13 @@ class RegionProposals(Part):
           features: the detector's pyramid.
           training: of layers that differ in it.
         """
-        if self.neck is None:
+        if self.neck is None or self.backbone is None:
             return features
         return self.neck(self.backbone(inputs, training=training), training=training)
 
-    def propose(self, pyramid, anchors, image_sizes, training) -> Proposals:
+    def propose(
+        self, pyramid: dict, anchors, image_sizes: tf.Tensor, training: bool | None
+    ) -> Proposals:
         """The best boxes of each image after suppression within each level.
 
         Args:
@@ -208,7 +210,7 @@ class RegionProposals(Part):
         scores = tf.where(present, tf.gather(scores, kept), 2 * ABSENT)
         return tf.gather(boxes, kept), scores
 
-    def draw(self, anchors, targets, image_sizes, seeds) -> AnchorSamples:
+    def draw(self, anchors, targets, image_sizes: tf.Tensor, seeds) -> AnchorSamples:
         """Draws the anchors that train (Faster R-CNN sec. 3.1.3).
 
         Args:
@@ -245,14 +247,16 @@ class RegionProposals(Part):
             parallel_iterations=1,  # one [A, G] table of overlaps at a time
         )
 
-    def at(self, pyramid, samples: AnchorSamples):
+    def at(self, pyramid: dict, samples: AnchorSamples):
         """What the head says of drawn anchors: (logits `[B, S]`, deltas `[B, S, 4]`).
 
         Computed from their cells alone: see RPNHead.at.
         """
         return self.head.at(list(pyramid.values()), samples.index)
 
-    def losses(self, samples: AnchorSamples, logits, deltas) -> dict:
+    def losses(
+        self, samples: AnchorSamples, logits: tf.Tensor, deltas: tf.Tensor
+    ) -> dict:
         """Objectness and box loss of drawn anchors (Faster R-CNN Eq. 1).
 
         Args:

@@ -55,14 +55,14 @@ class GeneralizedRCNN(FittedModel):
     def __init__(
         self,
         *,
-        normalization,
-        backbone,
-        neck,
-        proposals,
-        boxes,
-        masks,
-        refinement=None,
-        seed=0,
+        normalization: keras.layers.Layer,
+        backbone: keras.layers.Layer,
+        neck: keras.layers.Layer,
+        proposals: keras.layers.Layer,
+        boxes: keras.layers.Layer,
+        masks: keras.layers.Layer,
+        refinement: keras.layers.Layer | None = None,
+        seed: int = 0,
         **kwargs,
     ):
         # The parts choose their own precision; results are float32.
@@ -132,7 +132,7 @@ class GeneralizedRCNN(FittedModel):
             )
         return outputs
 
-    def compute_losses(self, outputs, batch) -> dict[str, tf.Tensor]:
+    def compute_losses(self, outputs: dict, batch: dict) -> dict[str, tf.Tensor]:
         """Unweighted losses of a supervised call.
 
         Args:
@@ -175,7 +175,9 @@ class GeneralizedRCNN(FittedModel):
             boxes = self.boxes.stages[0].coder.decode_class(deltas, labels, boxes)
         return MaskRoIs(boxes, fg.batch_indices, labels)
 
-    def detect(self, features, proposals, image_sizes, boundaries=False) -> dict:
+    def detect(
+        self, features: dict, proposals, image_sizes: tf.Tensor, boundaries=False
+    ) -> dict:
         """The detections of a batch by the names of `call`, from its proposals."""
         predicted = self.boxes.predict(features, proposals, image_sizes)
         branch, earlier = self.masks, None

@@ -73,19 +73,19 @@ class RefiningModule(Part):
 
     def __init__(
         self,
-        box_head=None,
-        masks=None,
+        box_head: keras.layers.Layer | None = None,
+        masks: MaskBranch | None = None,
         *,
-        coder=None,
-        roi_pooling=None,
-        pooling="shape_aware",
-        classes=True,
-        boxes=True,
-        alpha=1.0,
-        candidates="detections",
-        labels="target",
-        rematch=True,
-        detach_mask=False,
+        coder: BoxCoder | None = None,
+        roi_pooling: RoIPooling | None = None,
+        pooling: str = "shape_aware",
+        classes: bool = True,
+        boxes: bool = True,
+        alpha: float = 1.0,
+        candidates: str = "detections",
+        labels: str = "target",
+        rematch: bool = True,
+        detach_mask: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -146,11 +146,11 @@ class RefiningModule(Part):
     def train(
         self,
         base: BaseModel,
-        features,
+        features: dict,
         output: StageOutputs,
         targets,
-        image_sizes,
-        training=True,
+        image_sizes: tf.Tensor,
+        training: bool | None = True,
     ) -> dict:
         """Reads the boxes that the base's last stage predicts on its samples.
 
@@ -210,7 +210,7 @@ class RefiningModule(Part):
             )
         return outputs
 
-    def losses(self, base: BaseModel, outputs, targets: Targets) -> dict:
+    def losses(self, base: BaseModel, outputs: dict, targets: Targets) -> dict:
         """Loss terms of what `train` returned; counts are over all replicas."""
         samples, terms = outputs["samples"], {}
         if "boxes" in outputs:
@@ -224,7 +224,7 @@ class RefiningModule(Part):
                 terms["refine_class"] = values["box_class"]
             if self.boxes:
                 terms["refine_box"] = values["box_regression"]
-        if "masks" in outputs:
+        if self.masks is not None:
             instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
             values = self.masks.losses(outputs["masks"], instances)
             terms |= {f"refine_{name}": value for name, value in values.items()}
@@ -233,7 +233,11 @@ class RefiningModule(Part):
     # --- inference --------------------------------------------------------------------
 
     def detect(
-        self, base: BaseModel, features, predicted: BoxPredictions, image_sizes
+        self,
+        base: BaseModel,
+        features: dict,
+        predicted: BoxPredictions,
+        image_sizes: tf.Tensor,
     ) -> tuple[Detections, tf.Tensor]:
         """Refined detections of a batch.
 
@@ -268,9 +272,9 @@ class RefiningModule(Part):
     def read(
         self,
         base: BaseModel,
-        features,
+        features: dict,
         rois: MaskRoIs,
-        image_sizes,
+        image_sizes: tf.Tensor,
         every_class: bool = False,
     ) -> Reading:
         """What the module sees of packed boxes B.

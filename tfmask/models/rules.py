@@ -32,15 +32,15 @@ class BoxCoder(Rule):
     regression_weights: tuple = (10.0, 10.0, 5.0, 5.0)
     max_log_scale: float = math.log(1000 / 16)
 
-    def encode(self, boxes, rois):
+    def encode(self, boxes: tf.Tensor, rois: tf.Tensor):
         """Deltas `[..., 4]` that turn `rois` into `boxes`, both `[..., 4]` pixels."""
         return box_ops.encode(boxes, rois, self.regression_weights)
 
-    def decode(self, deltas, rois):
+    def decode(self, deltas: tf.Tensor, rois: tf.Tensor):
         """Boxes `[..., 4]` pixels, not clipped; `rois` broadcast against `deltas`."""
         return box_ops.decode(deltas, rois, self.regression_weights, self.max_log_scale)
 
-    def decode_class(self, deltas, labels, rois):
+    def decode_class(self, deltas: tf.Tensor, labels: tf.Tensor, rois: tf.Tensor):
         """The boxes that packed deltas predict for one class of each roi.
 
         Args:
@@ -76,7 +76,7 @@ class AnchorGenerator(Rule):
     def __post_init__(self):
         one_of("rounding", self.rounding, ("none", "integer", "legacy"))
 
-    def of(self, pyramid, images) -> list[tf.Tensor]:
+    def of(self, pyramid: dict, images) -> list[tf.Tensor]:
         """Anchors `[A_l, 4]` of each level for a batch of padded images.
 
         Args:
@@ -124,7 +124,7 @@ class AnchorMatcher(Rule):
         one_of("low_quality", self.low_quality, ("win", "lose"))
         one_of("match", self.match, ("all", "inside"))
 
-    def label(self, anchors, boxes, crowd, valid, image_size):
+    def label(self, anchors, boxes: tf.Tensor, crowd, valid: tf.Tensor, image_size):
         """Labels the anchors of one image.
 
         Args:
@@ -171,7 +171,7 @@ class RoIMatcher(Rule):
     bg_iou_low: float = 0.0
     crowd_ioa: float = 0.5
 
-    def kinds(self, boxes, usable, gt_boxes, crowd, gt_valid):
+    def kinds(self, boxes: tf.Tensor, usable, gt_boxes: tf.Tensor, crowd, gt_valid):
         """Of one image: the kind of each box, and the instance it overlaps most.
 
         Args:
@@ -189,7 +189,9 @@ class RoIMatcher(Rule):
         kinds = tf.where(fg, sampling.FOREGROUND, kinds)
         return tf.where(usable, kinds, sampling.IGNORE), index
 
-    def label(self, boxes, samples: RoISamples, targets: Targets) -> RoISamples:
+    def label(
+        self, boxes: tf.Tensor, samples: RoISamples, targets: Targets
+    ) -> RoISamples:
         """Labels the boxes predicted on samples by their own overlaps; draws none anew.
 
         Args:
@@ -282,7 +284,7 @@ class RoISampler(Rule):
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
 
 
-def class_rows(deltas, labels):
+def class_rows(deltas: tf.Tensor, labels: tf.Tensor):
     """The row of each roi's class in `[M, K or 1, 4]` deltas; of background, any."""
     if deltas.shape[1] == 1:
         return tf.zeros_like(labels)

@@ -27,11 +27,11 @@ class FPN(PyramidNeck):
 
     def __init__(
         self,
-        channels=256,
+        channels: int = 256,
         *,
-        levels=("c2", "c3", "c4", "c5"),
-        norm="none",
-        initializer="xavier",
+        levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"),
+        norm: str = "none",
+        initializer: str = "xavier",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -27,7 +27,13 @@ class HRFPN(PyramidNeck):
       ValueError: levels out of order.
     """
 
-    def __init__(self, channels=256, *, levels=("c2", "c3", "c4", "c5"), **kwargs):
+    def __init__(
+        self,
+        channels: int = 256,
+        *,
+        levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.channels = channels
         self.levels = tuple(levels)

@@ -26,7 +26,7 @@ class GlobalInformation(Part):
     layer's compute type.
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
 
@@ -100,17 +100,17 @@ class IEFPN(PyramidNeck):
 
     def __init__(
         self,
-        channels=256,
+        channels: int = 256,
         *,
-        levels=("c2", "c3", "c4", "c5"),
-        channel_enhancement=True,
-        global_information=True,
-        bottom_up=True,
-        adaptive_fusion=True,
-        global_fusion="concat",
-        convolve_p2=False,
-        convolve_before_fusion=True,
-        fuse_convolved=False,
+        levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"),
+        channel_enhancement: bool = True,
+        global_information: bool = True,
+        bottom_up: bool = True,
+        adaptive_fusion: bool = True,
+        global_fusion: str = "concat",
+        convolve_p2: bool = False,
+        convolve_before_fusion: bool = True,
+        fuse_convolved: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -1,5 +1,7 @@
 """Feature pyramid with the bottom-up path of PANet (Liu et al. 2018)."""
 
+from typing import Any
+
 import keras
 
 from tfmask.layers.pyramid import PyramidNeck, top_down
@@ -32,11 +34,11 @@ class PANet(PyramidNeck):
 
     def __init__(
         self,
-        channels=256,
+        channels: int = 256,
         *,
-        levels=("c2", "c3", "c4", "c5"),
-        norm="none",
-        initializer="xavier",
+        levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"),
+        norm: str = "none",
+        initializer: str = "xavier",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -44,7 +46,7 @@ class PANet(PyramidNeck):
         self.levels = tuple(levels)
         self.norm = norm
         self.initializer = initializer
-        options = dict(norm=norm, initializer=initializer)
+        options: dict[str, Any] = dict(norm=norm, initializer=initializer)
         self.laterals = [
             self.convolution(f"fpn_lateral{i}", 1, **options) for i in self.numbers
         ]
