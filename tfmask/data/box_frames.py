@@ -38,7 +38,7 @@ class _Segmentations(ctypes.Structure):
 
 
 _lock = threading.Lock()
-_state = {"loaded": False, "function": None}
+_state: dict = {"loaded": False, "function": None}
 
 
 class InstanceMasks:
@@ -60,13 +60,16 @@ class InstanceMasks:
         width: int,
     ):
         self._arguments = segmentations, boxes, kept, height, width
-        self._structure = None
+        self._structure: _Segmentations | None = None
         if _function() is not None:
             self._pack(*self._arguments)
 
     def _pack(self, segmentations, boxes, kept, height, width):
         """Lays them side by side, as the compiled op reads them."""
-        layout, parts, ends, counts = [], [], [], []
+        layout: list[int] = []
+        parts: list[np.ndarray] = []
+        ends: list[int] = []
+        counts: list[np.ndarray] = []
         num_points = num_counts = 0
         for segmentation, is_kept in zip(segmentations, kept.tolist()):
             if not is_kept:
@@ -84,8 +87,12 @@ class InstanceMasks:
         numbers = np.array(layout + ends, np.int64)
         points = np.concatenate(parts) if parts else np.empty((0, 2))
         lengths = np.concatenate(counts) if counts else np.empty(0, np.int32)
-        arrays = numbers, _as(points, np.float64), _as(lengths, np.int32)
-        arrays = *arrays, _as(boxes, np.float32)
+        arrays = (
+            numbers,
+            _as(points, np.float64),
+            _as(lengths, np.int32),
+            _as(boxes, np.float32),
+        )
         at_numbers, at_points, at_counts, at_boxes = map(_address, arrays)
         self._arrays = arrays  # The structure holds their addresses.
         self._structure = _Segmentations(
