@@ -5,7 +5,7 @@
 #   make test-addons  the tests, addons line: TensorFlow 2.15, Keras 2.15, Python 3.10-3.11
 #   make test-slow    the long tests, default line
 #   make bench        the benchmarks; make compare: beside TensorFlow Model Garden
-#   make sanitize     10,000 random calls of the compiled ops under ASan and UBSan
+#   make sanitize     10,000 random calls of each compiled op under ASan and UBSan
 #   make lint         ruff check and format
 #   make types        mypy over the package and the recipes
 #   make coverage     the tests of `make test`, and what they cover
@@ -54,10 +54,12 @@ garden: $(GARDEN)/ready
 # what Python never frees is no leak of ours.
 sanitize: $(CURRENT)/ready
 	$(CURRENT)/bin/python custom_ops/build.py --sanitize --output build/sanitized
-	ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
-	  TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
-	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	  $(CURRENT)/bin/python tests/fuzz_shape_aware.py --calls 10000
+	for fuzz in fuzz_shape_aware fuzz_box_frames; do \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
+	    TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
+	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    $(CURRENT)/bin/python tests/$$fuzz.py --calls 10000 || exit; \
+	done
 
 lint: $(CURRENT)/ready
 	$(CURRENT)/bin/ruff check .
@@ -94,7 +96,8 @@ define install_lock
 @touch $@
 endef
 
-CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/shape_aware_roi_align/*)
+CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/box_frame_masks/* \
+  custom_ops/shape_aware_roi_align/*)
 
 # setuptools is in the locks, so nothing is fetched to build the package itself.
 define install_package

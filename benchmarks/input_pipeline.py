@@ -1,11 +1,13 @@
-"""Images per second per core that the input pipeline delivers at 800x1333.
+"""Images per second that the input pipeline delivers at 800x1333, and how it scales.
 
     python benchmarks/input_pipeline.py [--data FOLDER] [--batch-size 2]
 
 Without --data it generates photograph-like JPEGs of 640x480 and 480x640 pixels with
-eight polygons each, as COCO has them on average. Figures are per core of CPU time, so
-that other work on the machine hardly matters; the last line is wall time of the whole
-`tf.data` pipeline on all cores.
+eight polygons each, as COCO has them on average. First the parts of an example and the
+whole of it, per core of CPU time, so that other work on the machine hardly matters.
+Then the whole `tf.data` pipeline on one core, on two, and so on: each round runs them
+one after the other, in processes of their own; medians of the rounds. Wall time counts
+there, and other work on the machine makes all of it too low.
 
 For scale: a GPU that trains Mask R-CNN R50-FPN takes some 10 to 20 images a second.
 """
@@ -13,6 +15,9 @@ For scale: a GPU that trains Mask R-CNN R50-FPN takes some 10 to 20 images a sec
 import argparse
 import json
 import os
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -23,7 +28,7 @@ import numpy as np  # noqa: E402
 
 from tfmask.config import DataConfig  # noqa: E402
 from tfmask.data import pipeline, transforms  # noqa: E402
-from tfmask.data.dataset import Dataset  # noqa: E402
+from tfmask.data.box_frames import InstanceMasks  # noqa: E402
 from tfmask.data.images import read as images  # noqa: E402
 from tfmask.data.readers import load_dataset  # noqa: E402
 
@@ -76,8 +81,8 @@ def per_call(function, calls: int) -> float:
     return (time.process_time() - start) / calls
 
 
-def measure(dataset: Dataset, batch_size: int, calls: int) -> None:
-    settings = DataConfig()
+def measure_parts(dataset, batch_size: int, calls: int) -> None:
+    """CPU time of the parts of an example."""
     records = dataset.images
 
     def read(i):
@@ -92,37 +97,64 @@ def measure(dataset: Dataset, batch_size: int, calls: int) -> None:
 
     def masks(i):
         record = records[i % len(records)]
+        size = record.height, record.width
+        InstanceMasks(record.segmentations, record.boxes, ~record.crowd, *size).compute(
+            112
+        )
+
+    def masks_in_numpy(i):
+        record = records[i % len(records)]
         for value, box in zip(record.segmentations, record.boxes):
             transforms.box_frame_mask(value, record.height, record.width, box, 112)
 
-    loader = pipeline.ExampleLoader(dataset, settings, True, 0, batch_size=batch_size)
+    loader = pipeline.ExampleLoader(
+        dataset, DataConfig(), True, 0, batch_size=batch_size
+    )
     decoded = [read(i) for i in range(min(len(records), 32))]
     average = np.mean([len(r.boxes) for r in records])
-    print(f"{len(records)} images, {average:.1f} instances an image, one core:")
+    print(f"{len(records)} images, {average:.1f} instances per image, one core:")
     for name, function in (
         ("read and decode", read),
         ("resize to 800x1333", resize),
         ("masks, R = 112", masks),
+        ("masks in NumPy", masks_in_numpy),
         ("whole example", loader.example),
     ):
         seconds = per_call(function, calls)
         print(f"  {name:20s} {seconds * 1e3:7.2f} ms  {1 / seconds:7.1f} a second")
-    rate = 1 / seconds
 
-    stream = iter(pipeline.training_dataset(dataset, settings, batch_size, 0))
-    for _ in range(4):
+
+def run_pipeline(dataset, batch_size: int, calls: int) -> tuple[float, float]:
+    """Images per second of wall time and of CPU time."""
+    stream = iter(pipeline.training_dataset(dataset, DataConfig(), batch_size, 0))
+    for _ in range(-(-32 // batch_size)):
         next(stream)
     steps = max(calls // batch_size, 4)
     start, used = time.perf_counter(), time.process_time()
     for _ in range(steps):
         next(stream)
     wall, used = time.perf_counter() - start, time.process_time() - used
-    count = steps * batch_size
-    print(
-        f"tf.data, batch {batch_size}: {count / used:.1f} images/s per core of CPU "
-        f"time, {count / wall:.1f} images/s on this machine's {os.cpu_count()} cores"
-    )
-    print(f"loader alone: {rate:.1f} images/s per core at 800x1333")
+    return steps * batch_size / wall, steps * batch_size / used
+
+
+def measure_scaling(arguments: list[str], rounds: int) -> None:
+    """The pipeline on 1, 2, 4, ... cores, in turns."""
+    cores = len(os.sched_getaffinity(0))
+    numbers = [2**k for k in range(cores.bit_length()) if 2**k <= cores]
+    results = {number: [] for number in numbers}
+    for _ in range(rounds):
+        for number in numbers:
+            command = [sys.executable, __file__, *arguments, "--cores", str(number)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            results[number].append(json.loads(done.stdout.splitlines()[-1]))
+    one = statistics.median(wall for wall, _ in results[1])
+    print(f"tf.data, medians of {rounds} rounds:")
+    for number in numbers:
+        wall, used = (statistics.median(column) for column in zip(*results[number]))
+        print(
+            f"  {number:3d} cores {wall:7.1f} images/s, {wall / one:5.2f} times one; "
+            f"{used:6.1f} images per second of CPU time"
+        )
 
 
 def main() -> None:
@@ -132,17 +164,24 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--count", type=int, default=48, help="images to generate")
     parser.add_argument("--calls", type=int, default=200, help="examples to time")
+    parser.add_argument("--rounds", type=int, default=5, help="of the scaling")
+    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)  # a round's run
     args = parser.parse_args()
-    if args.data:
-        dataset = load_dataset(args.data, args.images)
-        measure(dataset, args.batch_size, args.calls)
-        return
+    if args.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
     with tempfile.TemporaryDirectory() as folder:
-        target = os.path.join(folder, "set")
-        generate(target, args.count)
+        if not args.data:
+            args.data = os.path.join(folder, "set")
+            generate(args.data, args.count)
         # The generated file has no boxes and areas: taken from the masks, no news.
-        dataset = load_dataset(target, log=None)
-        measure(dataset, args.batch_size, args.calls)
+        dataset = load_dataset(args.data, args.images, log=None)
+        if args.cores:
+            print(json.dumps(run_pipeline(dataset, args.batch_size, args.calls)))
+            return
+        measure_parts(dataset, args.batch_size, args.calls)
+        arguments = ["--data", args.data, "--batch-size", str(args.batch_size)]
+        arguments += ["--images", args.images, "--calls", str(args.calls)]
+        measure_scaling(arguments, args.rounds)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Builds the compiled ops for the TensorFlow of the Python that runs this.
+"""Builds the compiled ops for the Python that runs this and its TensorFlow.
 
     python custom_ops/build.py [--cuda ARCH] [--sanitize] [--output DIR] [--force]
 
-The library is named after TensorFlow's minor version, because a library built for one
-does not load in another: `tfmask/_lib/shape_aware_roi_align-tf2.21.so`. Nothing is done
-where it is newer than its sources. The compiler is $CXX, or g++.
+makes two libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow nor
+Python. `shape_aware_roi_align-tf2.21.so` is named after TensorFlow's minor version,
+because a library built for one does not load in another. Nothing is done where a
+library is newer than its sources. The compiler is $CXX, or g++.
 
 GPU kernels are compiled where there are nvcc and a GPU, for that GPU; `--cuda 90`
 compiles them for compute capability 9.0 on a machine without one, `--cuda off` not at
@@ -23,8 +24,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-SOURCES = ROOT / "shape_aware_roi_align"
+MASKS = ROOT / "box_frame_masks"
+ROI_ALIGN = ROOT / "shape_aware_roi_align"
 OUTPUT = ROOT.parent / "tfmask" / "_lib"
+MASKS_SOURCES = ("box_frame_masks.cc", "bitmap.cc", "coverage.cc")
 CPU_SOURCES = ("op.cc", "kernel_cpu.cc", "kernel_cpu_features.cc")
 GPU_SOURCES = ("op_gpu.cc", "kernel_gpu.cu")
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
@@ -70,21 +73,21 @@ def ask_tensorflow() -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def up_to_date(library: Path) -> bool:
+def up_to_date(library: Path, sources: Path) -> bool:
     if not library.exists():
         return False
     built = library.stat().st_mtime
-    return all(p.stat().st_mtime < built for p in [*SOURCES.iterdir(), Path(__file__)])
+    return all(p.stat().st_mtime < built for p in [*sources.iterdir(), Path(__file__)])
 
 
-def cuda_architecture(wanted: str) -> str | None:
+def cuda_architecture(chosen: str) -> str | None:
     """Compute capability to compile for, e.g. "90"; None: no GPU kernels."""
-    if wanted == "off" or shutil.which("nvcc") is None:
-        if wanted.isdigit():
-            raise MissingTool(f"--cuda {wanted}: nvcc is not on the PATH")
+    if chosen == "off" or shutil.which("nvcc") is None:
+        if chosen.isdigit():
+            raise MissingTool(f"--cuda {chosen}: nvcc is not on the PATH")
         return None
-    if wanted != "auto":
-        return wanted
+    if chosen != "auto":
+        return chosen
     if shutil.which("nvidia-smi") is None:
         return None
     asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
@@ -93,13 +96,32 @@ def cuda_architecture(wanted: str) -> str | None:
     return lines[0].replace(".", "") if lines else None
 
 
-def build(
+def build_masks(
+    output: Path = OUTPUT, sanitize: bool = False, force: bool = False
+) -> Path:
+    """Compiles and links the box-frame masks; see `build_roi_align`."""
+    library = Path(output) / "box_frame_masks.so"
+    if not force and up_to_date(library, MASKS):
+        return library
+    program = compiler()
+    flags = ["-O1", "-g", *SANITIZERS] if sanitize else ["-O3"]
+    # A fused multiply-add would round otherwise than NumPy.
+    flags += ["-std=c++17", "-fPIC", "-Wall", "-ffp-contract=off"]
+    sources = [str(MASKS / name) for name in MASKS_SOURCES]
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder, library.name)
+        run([program, *flags, "-shared", *sources, "-o", str(part)])
+        install(part, library)
+    return library
+
+
+def build_roi_align(
     output: Path = OUTPUT,
     sanitize: bool = False,
     force: bool = False,
     cuda: str = "auto",
 ) -> Path:
-    """Compiles and links the library.
+    """Compiles and links RoIAlign.
 
     Args:
       output: folder of the library.
@@ -117,7 +139,7 @@ def build(
     tensorflow = ask_tensorflow()
     minor = ".".join(tensorflow["version"].split(".")[:2])
     library = Path(output) / f"shape_aware_roi_align-tf{minor}.so"
-    if not force and up_to_date(library):
+    if not force and up_to_date(library, ROI_ALIGN):
         return library
     program = compiler()
     flags = ["-O1", "-g"] if sanitize else ["-O3"]
@@ -141,29 +163,33 @@ def build(
     device_flags += [
         f"-gencode=arch=compute_{architecture},code=compute_{architecture}"
     ]
-    library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
 
         def compile_one(name: str) -> str:
-            target = str(Path(folder, f"{name}.o"))
+            source, target = str(ROI_ALIGN / name), str(Path(folder, f"{name}.o"))
             if name.endswith(".cu"):
-                run(["nvcc", *device_flags, "-c", str(SOURCES / name), "-o", target])
+                run(["nvcc", *device_flags, "-c", source, "-o", target])
                 return target
             extra = ADAPTER_SANITIZERS if name == "op.cc" else SANITIZERS
             command = [program, *flags, *(extra if sanitize else [])]
-            run([*command, "-c", str(SOURCES / name), "-o", target])
+            run([*command, "-c", source, "-o", target])
             return target
 
         with ThreadPoolExecutor() as pool:
             objects = list(pool.map(compile_one, sources))
-        # Renamed when complete: a process that loads it meanwhile sees the old one.
         part = Path(folder, library.name)
         link = SANITIZERS if sanitize else []
         run([*linker, *link, *objects, "-o", str(part), *tensorflow["link"]])
-        complete = library.with_name(f"{library.name}.{os.getpid()}")
-        shutil.copy(part, complete)
-        complete.replace(library)
+        install(part, library)
     return library
+
+
+def install(built: Path, library: Path) -> None:
+    """Puts a library in its place at once: a process may load the old one meanwhile."""
+    library.parent.mkdir(parents=True, exist_ok=True)
+    complete = library.with_name(f"{library.name}.{os.getpid()}")
+    shutil.copy(built, complete)
+    complete.replace(library)
 
 
 def run(command: list[str]) -> None:
@@ -187,14 +213,16 @@ def main() -> None:
         help="without a compiler or TensorFlow: say so and succeed",
     )
     options = parser.parse_args()
-    try:
-        print(build(options.output, options.sanitize, options.force, options.cuda))
-    except MissingTool as error:
-        if not options.if_possible:
+    where = options.output, options.sanitize, options.force
+    for build, more in ((build_masks, ()), (build_roi_align, (options.cuda,))):
+        try:
+            print(build(*where, *more))
+        except MissingTool as error:
+            if not options.if_possible:
+                sys.exit(f"custom_ops/build.py: {error}")
+            print(f"not built, tfmask will do without it: {error}")
+        except BuildError as error:
             sys.exit(f"custom_ops/build.py: {error}")
-        print(f"compiled ops are not built, stock ops will be used: {error}")
-    except BuildError as error:
-        sys.exit(f"custom_ops/build.py: {error}")
 
 
 if __name__ == "__main__":

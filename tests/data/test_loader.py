@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -97,6 +98,59 @@ def test_object_under_its_mask_is_the_object_in_the_image(write_set, content):
             assert white == pytest.approx((x2 - x1) * (y2 - y1), rel=0.05)
             seen += 1
     assert seen > 3
+
+
+def test_rows_of_a_batch_may_be_filled_in_any_order_and_at_once(dataset):
+    loader = ExampleLoader(dataset, config(short_side=(48, 64)), True, 3, batch_size=4)
+    plans = [loader.plan(i) for i in range(4)]
+    expected = loader.batch(plans)
+
+    def backwards(function, rows):
+        results = {row: function(row) for row in reversed(rows)}
+        return [results[row] for row in rows]
+
+    assert same(loader.batch(plans, backwards), expected)
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(5):
+            assert same(loader.batch(plans, pool.map), expected)
+
+
+def test_memory_is_used_again_without_changing_what_is_still_held(dataset):
+    loader = ExampleLoader(dataset, config(), True, 0)
+    held = [loader.example(i) for i in range(12)]
+    copies = [{name: value.copy() for name, value in e.items()} for e in held]
+    for i in range(12, 40):
+        loader.example(i)
+    assert all(map(same, held, copies))
+
+
+def test_rows_of_an_unreadable_image_are_not_there(dataset):
+    spoil(dataset, 0)  # the image with the most objects
+    settings = config(max_bad_fraction=0.4)
+    loader = ExampleLoader(dataset, settings, True, 0, batch_size=3, log=None)
+    plans = [loader.plan(i) for i in range(3)]
+    batch = loader.batch(plans)
+    assert len(dataset.images[0].boxes) == 2
+    assert batch["boxes"].shape == (3, 1, 4) and batch["masks"].shape[:2] == (3, 1)
+    np.testing.assert_array_equal(
+        batch["valid"][:, 0], [plan.index == 1 for plan in plans]
+    )
+    gray = [plan.index for plan in plans].index(0)
+    for name in ("boxes", "labels", "masks", "crowd", "valid"):
+        assert not batch[name][gray].any()
+
+
+def test_unreadable_images_are_left_out_where_that_is_asked_for(dataset):
+    spoil(dataset, 1)
+    settings = config(max_bad_fraction=0.5)
+    loader = ExampleLoader(dataset, settings, False, 0, log=None)
+    plans = [loader.plan(i) for i in range(3)]
+    batch = loader.batch(plans, skip_unreadable=True)
+    np.testing.assert_array_equal(batch["image_index"], [0, 2])
+    assert batch["images"].shape == (2, 96, 128, 3)
+    assert loader.batch(plans[1:2], skip_unreadable=True)["valid"].shape == (0, 1)
+    with pytest.raises(ImageError, match="b.jpg"):
+        loader.batch(plans)
 
 
 def test_several_scales_are_drawn_once_a_step(dataset):

@@ -58,6 +58,41 @@ def test_batches_are_the_padded_examples_in_order(dataset, workers):
                     )
 
 
+def test_batches_that_are_held_do_not_change(dataset):
+    stream = pipeline.training_dataset(dataset, config(), 2, 5)
+    held = list(stream.take(12))
+    copies = take(stream, 12)
+    for batch, copy in zip(held, copies, strict=True):
+        assert_same_batch({name: t.numpy() for name, t in batch.items()}, copy)
+
+
+def test_images_are_taken_over_without_a_copy(dataset, monkeypatch):
+    made = {}
+    batch = pipeline.ExampleLoader.batch
+
+    def spy(self, plans, run):
+        arrays = batch(self, plans, run)
+        address = arrays["images"].__array_interface__["data"][0]
+        made[plans[0].position] = address
+        return arrays
+
+    monkeypatch.setattr(pipeline.ExampleLoader, "batch", spy)
+    for tensors in pipeline.training_dataset(dataset, config(), 2, 0).take(5):
+        position = int(tensors["stream_index"][0])
+        images = np.asarray(memoryview(tensors["images"]))
+        assert images.__array_interface__["data"][0] == made[position]
+
+
+@pytest.mark.parametrize("batch_size, workers", [(1, 5), (4, 2), (6, 1)])
+def test_any_number_of_threads_gives_the_same_stream(dataset, batch_size, workers):
+    one, several = (
+        take(pipeline.training_dataset(dataset, config(workers=n), batch_size, 3), 30)
+        for n in (1, workers)
+    )
+    for first, second in zip(one, several, strict=True):
+        assert_same_batch(first, second)
+
+
 def test_static_shapes_and_types(dataset):
     spec = pipeline.training_dataset(dataset, config(), 2, 0).element_spec
     shapes = {name: (s.shape.as_list(), s.dtype) for name, s in spec.items()}

@@ -1,5 +1,6 @@
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def jpeg(orientation=None, **options) -> bytes:
 
 def png(orientation) -> bytes:
     data, block = encoded(IMAGE, ".png"), exif(orientation)
-    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + bytes(4)
+    checksum = struct.pack(">I", zlib.crc32(b"eXIf" + block))
+    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + checksum
     return data[:33] + chunk + data[33:]  # after the signature and IHDR
 
 

@@ -1,5 +1,6 @@
 """`fit` and the package's loop take the same steps, on one device and on two."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,7 +45,9 @@ def assert_fit_is_the_loop(results, replicas, falls=False):
         assert total[-1] < 0.9 * total[0]
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize(
+    "replicas", [pytest.param(1, marks=pytest.mark.slow), 2], ids=str
+)
 def test_fit_takes_the_steps_of_the_loop(tmp_path, replicas):
     # The bound is far below the gradient's norm: clipping before the sum would show.
     results = run(tmp_path / "r.npz", replicas, "sgd", 0.1)
@@ -70,3 +73,30 @@ def test_mask_rcnn_on_one_device_and_on_two(tmp_path):
             np.testing.assert_allclose(
                 two[name], value, rtol=1e-4, atol=1e-5, err_msg=name
             )
+
+
+@pytest.mark.slow
+def test_last_batch_that_leaves_a_replica_without_images():
+    # The first replica computes the losses of such a batch, as one replica would;
+    # predictions have no row too many. A step on it is refused.
+    script = SCRIPT.with_name("uneven_run.py")
+    one, two = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, script, str(replicas)],
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=True,
+            ).stdout.splitlines()[-1]
+        )
+        for replicas in (1, 2)
+    )
+    assert set(one["losses"]) == {"loss", "box_class", "mask"}
+    for name, value in one["losses"].items():
+        assert two["losses"][name] == pytest.approx(value, rel=1e-5), name
+    assert np.shape(two["logits"]) == (5, 3)
+    np.testing.assert_allclose(two["logits"], one["logits"], rtol=1e-4, atol=1e-6)
+    assert "error" not in one
+    assert "a replica without an image" in two["error"]

@@ -34,7 +34,7 @@ class DataConfig:
     pad_multiple: int = setting(32, at_least=32, multiple_of=32)
     group_by_shape: bool = True  # batches hold images of like shape: less padding
     mask_resolution: int = setting(112, at_least=1)  # R of the box-frame masks
-    workers: int = setting(0, at_least=0)  # parallel image loads; 0: tf.data decides
+    workers: int = setting(0, at_least=0)  # threads that load images; 0: one per CPU
     # Lenient: stop when a larger share of the images than this fails.
     max_bad_fraction: float = setting(0.01, at_least=0, at_most=1)
 

@@ -1,19 +1,39 @@
-"""From a position in the stream to the arrays of one example, in numpy and OpenCV."""
+"""From positions in the stream to the arrays of a batch, in numpy and OpenCV.
+
+Decoding, resizing and masks hold no lock of Python, and write where the batch has the
+example: threads fill the rows of a batch side by side, and no copy joins them.
+"""
 
 import functools
 import threading
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from tfmask.config import DataConfig
 from tfmask.data import transforms
-from tfmask.data.dataset import Dataset, ImageRecord
+from tfmask.data.box_frames import InstanceMasks
+from tfmask.data.dataset import Dataset
 from tfmask.data.images.read import read_image
+from tfmask.data.memory import Memory
 from tfmask.data.order import FLIP, SCALE, epoch_order, random_numbers
 from tfmask.errors import DataError, ImageError
 
 _GRAY = 127  # stands in for an image that cannot be read
+_image_memory, _mask_memory = Memory(), Memory()
+_PER_INSTANCE = ("boxes", "labels", "masks", "crowd", "valid")
+
+
+class Plan(NamedTuple):
+    """What is to be done for a position in the stream, before anything is read."""
+
+    position: int
+    index: int  # of the image
+    shape: tuple[int, int]  # height, width after resizing
+    flip: bool
+    masks: InstanceMasks
 
 
 class ExampleLoader:
@@ -25,7 +45,7 @@ class ExampleLoader:
       training: augment, and count positions in the endless stream; otherwise position
         i is `dataset.images[i]`, unchanged but for its size.
       seed: of order and augmentation.
-      batch_size: images per step over all replicas. Images of a step share one scale,
+      batch_size: images a step over all replicas. Images of a step share one scale,
         and with `data.group_by_shape` have like shapes.
       log: called with a line for each image that cannot be read, and for the first
         that comes out nearly black.
@@ -82,9 +102,7 @@ class ExampleLoader:
 
     def padded_shape(self, i: int) -> tuple[int, int]:
         """The example's (height, width) in multiples of `data.pad_multiple`."""
-        multiple = self.config.pad_multiple
-        height, width = self.resized_shape(i)
-        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+        return self._padded(self.resized_shape(i))
 
     def example(self, i: int) -> dict[str, np.ndarray]:
         """The example at position i: the same arrays whenever it is called.
@@ -97,72 +115,130 @@ class ExampleLoader:
           ImageError: an image cannot be read, in strict mode or in evaluation.
           DataError: more images than `data.max_bad_fraction` cannot be read.
         """
-        i = int(i)
+        batch = self.batch([self.plan(int(i))])
+        return {name: array[0] for name, array in batch.items()}
+
+    def plan(self, i: int) -> Plan:
+        """What is to be done for position i."""
         index = self.image_index(i)
         record = self.dataset.images[index]
         flip = False
         if self.training and self.config.flip:
             flip = random_numbers(self.seed, FLIP, i, 1)[0] < self.config.flip
+        # A crowd region is ignored by its box; its mask trains nothing.
+        masks = InstanceMasks(
+            record.segmentations,
+            record.boxes,
+            ~record.crowd,
+            record.height,
+            record.width,
+        )
+        return Plan(i, index, self.resized_shape(i), bool(flip), masks)
+
+    def batch(
+        self, plans: Sequence[Plan], run=map, *, skip_unreadable: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Examples, each padded with zeros to the largest.
+
+        Args:
+          plans: of one example each.
+          run: called with a function and row numbers like `map`; may call the function
+            for several rows at once.
+          skip_unreadable: leave out an image where `example` would raise `ImageError`.
+
+        Returns the entries of a batch, see `pipeline`.
+
+        Raises:
+          ImageError, DataError: as `example`.
+        """
+        arrays = self._allocate(plans)
+        for row, plan in enumerate(plans):
+            self._fill_targets(plan, arrays, row)
+
+        def fill(row):
+            try:
+                return self._fill_pixels(plans[row], arrays, row)
+            except ImageError:
+                if skip_unreadable:
+                    return 0
+                raise
+
+        rows = np.array(list(run(fill, range(len(plans)))), np.int64)
+        if not rows.all():
+            arrays = {name: array[rows > 0] for name, array in arrays.items()}
+        # What is annotated of an image that could not be read is not there.
+        most = max(rows.max(initial=0), 1)
+        if most < arrays["valid"].shape[1]:
+            arrays |= {name: arrays[name][:, :most] for name in _PER_INSTANCE}
+        return arrays
+
+    def _padded(self, shape: tuple[int, int]) -> tuple[int, int]:
+        multiple = self.config.pad_multiple
+        return tuple(-(-side // multiple) * multiple for side in shape)
+
+    def _allocate(self, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
+        """Arrays for a batch; images and masks hold anything, the others zeros."""
+        count, side = len(plans), self.config.mask_resolution
+        height, width = np.max([self._padded(plan.shape) for plan in plans], 0)
+        images = self.dataset.images
+        most = max(1, *(len(images[plan.index].boxes) for plan in plans))
+        return {
+            "images": _image_memory.empty((count, height, width, 3)),
+            "image_sizes": np.zeros((count, 2), np.int32),
+            "scales": np.zeros((count, 2), np.float32),
+            "original_sizes": np.zeros((count, 2), np.int32),
+            "image_index": np.zeros(count, np.int64),
+            "stream_index": np.zeros(count, np.int64),
+            "boxes": np.zeros((count, most, 4), np.float32),
+            "labels": np.zeros((count, most), np.int32),
+            "masks": _mask_memory.empty((count, most, side, side)),
+            "crowd": np.zeros((count, most), bool),
+            "valid": np.zeros((count, most), bool),
+        }
+
+    def _fill_targets(self, plan: Plan, arrays: dict, row: int) -> None:
+        """Writes all of an example but pixels and masks."""
+        record = self.dataset.images[plan.index]
+        height, width = plan.shape
+        arrays["image_sizes"][row] = plan.shape
+        arrays["original_sizes"][row] = record.height, record.width
+        arrays["image_index"][row] = plan.index
+        arrays["stream_index"][row] = plan.position
+        scales = arrays["scales"][row]
+        scales[:] = height / record.height, width / record.width
+        instances = len(record.boxes)
+        if instances:
+            boxes = record.boxes * scales[[1, 0, 1, 0]]
+            if plan.flip:
+                boxes = transforms.flip_boxes(boxes, width)
+            arrays["boxes"][row, :instances] = boxes
+            arrays["labels"][row, :instances] = record.labels
+            arrays["crowd"][row, :instances] = record.crowd
+            arrays["valid"][row, :instances] = True
+
+    def _fill_pixels(self, plan: Plan, arrays: dict, row: int) -> int:
+        """Writes the image and the masks; returns the rows of ground truth, at least 1.
+
+        An image that cannot be read is gray in training, and has no instances.
+        """
+        record = self.dataset.images[plan.index]
+        size = record.height, record.width
+        masks, instances = arrays["masks"][row], len(record.boxes)
         try:
-            size = record.height, record.width
             image = read_image(record.path, self.dataset.exif, size, note=self._note)
-            instances = len(record.boxes)
         except ImageError as error:
-            self._count_failure(index, error)
+            self._count_failure(plan.index, error)
             if not self.training:
                 raise
-            image = np.full((record.height, record.width, 3), _GRAY, np.uint8)
-            instances = 0
-        example = self._targets(record, instances, self.resized_shape(i), flip)
-        example["images"] = self._canvas(image, i, flip)
-        example["image_index"] = np.array(index, np.int64)
-        example["stream_index"] = np.array(i, np.int64)
-        return example
-
-    def _canvas(self, image: np.ndarray, i: int, flip: bool) -> np.ndarray:
-        """The image, mirrored or not, resized into the corner of a black one."""
-        height, width = self.resized_shape(i)
-        canvas = np.zeros((*self.padded_shape(i), 3), np.uint8)
-        if flip:
-            image = cv2.flip(image, 1)
-        transforms.resize_image(image, height, width, canvas[:height, :width])
-        return canvas
-
-    def _targets(
-        self, record: ImageRecord, instances: int, shape: tuple[int, int], flip: bool
-    ) -> dict[str, np.ndarray]:
-        height, width = shape
-        scales = np.array([height / record.height, width / record.width], np.float32)
-        side, rows = self.config.mask_resolution, max(instances, 1)
-        boxes = np.zeros((rows, 4), np.float32)
-        labels = np.zeros(rows, np.int32)
-        masks = np.zeros((rows, side, side), np.uint8)
-        crowd = np.zeros(rows, bool)
+            image, instances = np.full((*size, 3), _GRAY, np.uint8), 0
+            for name in _PER_INSTANCE:
+                arrays[name][row] = 0
+        _fill_canvas(image, plan, arrays["images"][row])
+        masks[instances:] = 0
         if instances:
-            boxes[:] = record.boxes * scales[[1, 0, 1, 0]]
-            labels[:], crowd[:] = record.labels, record.crowd
-        # A crowd region is ignored by its box; its mask trains nothing.
-        for j in np.flatnonzero(~crowd[:instances]):
-            masks[j] = transforms.box_frame_mask(
-                record.segmentations[j],
-                record.height,
-                record.width,
-                record.boxes[j],
-                side,
-            )
-        if flip and instances:
-            boxes = transforms.flip_boxes(boxes, width)
-            masks = np.ascontiguousarray(masks[:, :, ::-1])
-        return {
-            "image_sizes": np.array(shape, np.int32),
-            "scales": scales,
-            "original_sizes": np.array([record.height, record.width], np.int32),
-            "boxes": boxes,
-            "labels": labels,
-            "masks": masks,
-            "crowd": crowd,
-            "valid": np.arange(rows) < instances,
-        }
+            resolution = self.config.mask_resolution
+            plan.masks.compute(resolution, plan.flip, masks[:instances])
+        return max(instances, 1)
 
     def _note(self, text: str) -> None:
         """Says of the first image that is nearly black; the others are like it."""
@@ -194,3 +270,23 @@ class ExampleLoader:
         if self._log is not None:
             use = "trained as an empty gray image" if self.training else "left out"
             self._log(f"image {failed} that cannot be read, {use}: {error}")
+
+
+def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:
+    """The image, mirrored or not, resized into the corner of a black one."""
+    height, width = plan.shape
+    if plan.flip:
+        image = cv2.flip(image, 1)
+    transforms.resize_image(image, height, width, canvas[:height, :width])
+    canvas[height:] = 0
+    canvas[:height, width:] = 0
+
+
+def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:
+    """The image, mirrored or not, resized into the corner of a black one."""
+    height, width = plan.shape
+    if plan.flip:
+        image = cv2.flip(image, 1)
+    transforms.resize_image(image, height, width, canvas[:height, :width])
+    canvas[height:] = 0
+    canvas[:height, width:] = 0

@@ -14,18 +14,22 @@ with H and W multiples of `data.pad_multiple` and G at least 1.
 """
 
 import atexit
+import functools
+import os
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
 from tfmask.data.dataset import Dataset
-from tfmask.data.loader import ExampleLoader
-from tfmask.errors import DataError, ImageError
+from tfmask.data.loader import ExampleLoader, Plan
+from tfmask.errors import DataError
 
+_PLANNED = 64  # examples that are planned together
 # name -> dtype, shape of one example
 _ENTRIES = {
     "images": (tf.uint8, (None, None, 3)),
@@ -57,7 +61,7 @@ def training_dataset(
     Args:
       dataset: the images.
       data_config: sizes, augmentation, strictness, parallel loads.
-      batch_size: images per step over all replicas and workers.
+      batch_size: images a step over all replicas and workers.
       seed: of order and augmentation.
       start_index: position in the stream of the first example, a multiple of
         `batch_size`: step * batch_size to go on after that many steps.
@@ -79,17 +83,25 @@ def training_dataset(
         dataset, data_config, True, seed, batch_size=batch_size, log=log
     )
     local = batch_size // workers
+    first = start_index + worker * local
 
-    def load(position):
-        step, slot = position // local, position % local
-        index = start_index + step * batch_size + worker * local + slot
-        return _call(loader.example, index, batched=False)
+    # Planning several batches at once takes less of Python's time for each.
+    block = max(_PLANNED // local, 1)
+    lock = threading.Lock()
 
-    stream = tf.data.Dataset.range(np.iinfo(np.int64).max // batch_size)
-    stream = stream.map(load, _parallel(data_config), deterministic=True)
-    # Zeros are also what the padding of every entry must hold.
-    stream = stream.padded_batch(local, drop_remainder=True)
-    return stream.prefetch(2)
+    @functools.lru_cache(maxsize=4)
+    def plan(number: int) -> list[list[Plan]]:
+        starts = [first + batch_size * (number * block + k) for k in range(block)]
+        return [[loader.plan(i + k) for k in range(local)] for i in starts]
+
+    def load(step: int) -> dict[str, np.ndarray]:
+        number, k = divmod(int(step), block)
+        with lock:
+            plans = plan(number)[k]
+        return loader.batch(plans, _threads(data_config).map)
+
+    steps = tf.data.Dataset.range((np.iinfo(np.int64).max - first) // batch_size)
+    return _map_batches(steps, load, data_config, local)
 
 
 def evaluation_dataset(
@@ -106,24 +118,16 @@ def evaluation_dataset(
     for row, group in zip(table, groups):
         row[: len(group)] = group
 
-    def load_batch(indices: np.ndarray) -> dict[str, np.ndarray]:
-        examples = []
-        for index in indices[indices >= 0]:
-            try:
-                examples.append(loader.example(index))
-            except ImageError:
-                if data_config.strict:
-                    raise
-        return _collate(examples)
+    def load(indices: np.ndarray) -> dict[str, np.ndarray]:
+        return loader.batch(
+            [loader.plan(i) for i in indices[indices >= 0].tolist()],
+            _threads(data_config).map,
+            skip_unreadable=not data_config.strict,
+        )
 
-    stream = tf.data.Dataset.from_tensor_slices(table)
-    stream = stream.map(
-        lambda indices: _call(load_batch, indices, batched=True),
-        _parallel(data_config),
-        deterministic=True,
-    )
-    stream = stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0)
-    return stream.prefetch(2)
+    groups = tf.data.Dataset.from_tensor_slices(table)
+    stream = _map_batches(groups, load, data_config, batch_size, static=False)
+    return stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0)
 
 
 def evaluation_batches(
@@ -152,41 +156,38 @@ def data_error(error: BaseException) -> DataError | None:
     of its operations; the first line is what the user needs.
     """
     pattern = r"(?:DataError|ImageError): (.*?)(?:\n\s*Traceback|\n\n|\Z)"
-    match = re.search(pattern, str(error), re.DOTALL)
-    return DataError(match.group(1).strip()) if match else None
+    found = re.search(pattern, str(error), re.DOTALL)
+    return DataError(found.group(1).strip()) if found else None
 
 
-def _call(function, argument, batched: bool) -> dict[str, tf.Tensor]:
-    """Runs a numpy function that returns the entries of an example or a batch."""
+def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.Dataset:
+    """Batches by a numpy function of the stream's elements, in their order.
+
+    The function fills the rows of its batch in threads that all batches share. As many
+    calls run side by side as keep these threads busy while a batch waits for its last
+    rows; so many batches, and those that the consumer has not taken, are in memory.
+    """
     names = list(_ENTRIES)
 
     @tf.autograph.experimental.do_not_convert
-    def flat(value):
+    def flat(element):
         with _calls:
-            result = function(value)
-        return [result[name] for name in names]
+            batch = load(element)
+        return [batch[name] for name in names]
 
-    tensors = tf.numpy_function(flat, [argument], [_ENTRIES[n][0] for n in names])
-    for name, tensor in zip(names, tensors):
-        shape = _ENTRIES[name][1]
-        tensor.set_shape((None, *shape) if batched else shape)
-    return dict(zip(names, tensors))
+    def call(element):
+        types = [_ENTRIES[name][0] for name in names]
+        tensors = tf.numpy_function(flat, [element], types)
+        for name, tensor in zip(names, tensors):
+            tensor.set_shape((batch_size if static else None, *_ENTRIES[name][1]))
+        return dict(zip(names, tensors))
 
-
-def _collate(examples: list[dict]) -> dict[str, np.ndarray]:
-    """Joins examples, each entry padded with zeros to the largest."""
-    batch = {}
-    for name, (dtype, shape) in _ENTRIES.items():
-        items = [example[name] for example in examples]
-        sizes = [item.shape for item in items] or [[n or 0 for n in shape]]
-        joined = np.zeros(
-            (len(items), *np.max(sizes, 0).astype(int)), dtype.as_numpy_dtype
-        )
-        for row, item in enumerate(items):
-            window = tuple(slice(side) for side in item.shape)
-            joined[row, ...][window] = item
-        batch[name] = joined
-    return batch
+    calls = -(-_num_threads(data_config) // batch_size) + 1
+    # A call waits for the threads that fill its rows: not in a thread of TensorFlow's
+    # that a model needs.
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = calls + 1
+    return stream.map(call, calls, deterministic=True).prefetch(2).with_options(options)
 
 
 class _Calls:
@@ -230,8 +231,21 @@ class _Calls:
 _calls = _Calls()
 
 
-def _parallel(data_config: DataConfig) -> int:
-    return data_config.workers or tf.data.AUTOTUNE
+def _num_threads(data_config: DataConfig) -> int:
+    if data_config.workers:
+        return data_config.workers
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _threads(data_config: DataConfig) -> ThreadPoolExecutor:
+    return _pool(_num_threads(data_config))
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "tfmask-data")
 
 
 __all__ = [

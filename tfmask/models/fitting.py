@@ -1,6 +1,7 @@
 """Training by Keras's own `compile`, `fit`, `evaluate` and `predict`."""
 
 import keras
+import tensorflow as tf
 
 from tfmask.models.learning import (
     Learner,
@@ -61,7 +62,8 @@ class FittedModel(keras.Model):
     the global batch. Losses are divided by counts over all replicas and gradients are
     summed once: by the optimizer (both Keras lines do it in `apply_gradients`), or with
     `clip_norm` before clipping, after which each replica hands the optimizer its equal
-    share of the clipped sum.
+    share of the clipped sum. A last batch too small for all replicas is evaluated by
+    the first; a step on it is refused.
     """
 
     built: bool
@@ -159,20 +161,63 @@ class FittedModel(keras.Model):
 
     def train_step(self, data):
         """One step on a batch: see Learner. Returns the mean losses so far."""
-        figures = self._learner.step(_batch(data))
-        return self._means.update(figures.values)
+        batch = _batch(data)
+        if _may_be_empty(batch):
+            message = (
+                "a replica without an image: expected batches of a multiple of the "
+                "replicas, see batch(drop_remainder=True)"
+            )
+            rows = tf.shape(batch["images"])[0]
+            with tf.control_dependencies([tf.debugging.assert_positive(rows, message)]):
+                batch = {**batch, "images": tf.identity(batch["images"])}
+        return self._means.update(self._learner.step(batch).values)
 
     def test_step(self, data):
         """The losses of a batch, nothing updated. Returns the mean losses so far."""
         batch = _batch(data)
-        outputs = self(batch, training=False, supervised=True)
-        losses = self.compute_losses(outputs, batch)
-        total = weighted_sum(self, losses)
-        return self._means.update(cross_replica_sum(stacked(self, losses, total)))
+        if _may_be_empty(batch):
+            context = tf.distribute.get_replica_context()
+            return self._means.update(context.merge_call(self._uneven, (batch,)))
+        return self._means.update(self._losses_of(batch))
 
     def predict_step(self, data):
         """The detections of a batch."""
-        return self(_batch(data), training=False)
+        batch = _batch(data)
+        if not _may_be_empty(batch):
+            return self(batch, training=False)
+        # Convolutions need an image: a replica without one computes a black one.
+        rows = tf.shape(batch["images"])[0]
+        missing = tf.maximum(1 - rows, 0)
+        padded = {
+            name: tf.pad(value, [[0, missing]] + [[0, 0]] * (value.shape.rank - 1))
+            for name, value in batch.items()
+        }
+        results = self(padded, training=False)
+        return {name: value[:rows] for name, value in results.items()}
+
+    def _losses_of(self, batch):
+        """Losses and total of a batch, summed over the replicas that compute them."""
+        outputs = self(batch, training=False, supervised=True)
+        losses = self.compute_losses(outputs, batch)
+        total = weighted_sum(self, losses)
+        return cross_replica_sum(stacked(self, losses, total))
+
+    def _uneven(self, strategy, batch):
+        """Over all replicas: the losses of a batch that may leave some without images.
+
+        Then the first one computes them for all.
+        """
+        parts = {k: strategy.experimental_local_results(v) for k, v in batch.items()}
+        rows = tf.stack([tf.shape(images)[0] for images in parts["images"]])
+
+        def apart():
+            values = strategy.extended.call_for_each_replica(self._losses_of, (batch,))
+            return strategy.experimental_local_results(values)[0]
+
+        def together():
+            return self._losses_of({k: tf.concat(v, axis=0) for k, v in parts.items()})
+
+        return tf.cond(tf.reduce_all(rows > 0), apart, together)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras 3 would add up the replicas' batches to see their shapes, and booleans
@@ -212,6 +257,12 @@ def _usable(optimizer, replicas: int):
                 "the sum"
             )
     return optimizer
+
+
+def _may_be_empty(batch) -> bool:
+    """Whether one of several replicas may get no image of a data set's last batch."""
+    context = tf.distribute.get_replica_context()
+    return context.num_replicas_in_sync > 1 and batch["images"].shape[0] is None
 
 
 def _batch(data) -> dict:

@@ -1,31 +1,19 @@
-"""Finds and loads the compiled ops, or says why the stock ones are used.
+"""Finds and loads the compiled TensorFlow ops, or says why the stock ones are used.
 
-The library is built by `custom_ops/build.py` for one minor version of TensorFlow. The
-environment variable TFMASK_CUSTOM_OPS chooses:
-
-    auto     the compiled ops where they are built, else stock ops with one warning
-    off      stock TensorFlow ops
-    require  the compiled ops, or an error
-
-TFMASK_CUSTOM_OPS_FOLDER names another folder to load from, e.g. of a sanitized build.
+The library is built for one minor version of TensorFlow. What chooses is said in
+`ops._compiled`.
 """
 
 import contextlib
 import ctypes
-import os
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-FOLDER = Path(__file__).resolve().parents[1] / "_lib"
-MODES = ("auto", "off", "require")
-HOW_TO_BUILD = (
-    "build it with `python custom_ops/build.py` in a checkout of tfmask, by the Python "
-    "that has this TensorFlow"
-)
+from tfmask.ops import _compiled
+from tfmask.ops._compiled import HOW_TO_BUILD, mode
 
 _lock = threading.Lock()
 _state: dict[str, Any] = {
@@ -36,21 +24,10 @@ _state: dict[str, Any] = {
 }
 
 
-def mode() -> str:
-    """TFMASK_CUSTOM_OPS; raises ValueError for an unknown value."""
-    chosen = os.environ.get("TFMASK_CUSTOM_OPS", "auto")
-    if chosen not in MODES:
-        raise ValueError(
-            f"TFMASK_CUSTOM_OPS={chosen}: expected one of {', '.join(MODES)}"
-        )
-    return chosen
-
-
 def path() -> Path:
     """Where the library for the running TensorFlow belongs."""
-    folder = os.environ.get("TFMASK_CUSTOM_OPS_FOLDER", FOLDER)
     minor = ".".join(tf.__version__.split(".")[:2])
-    return Path(folder) / f"shape_aware_roi_align-tf{minor}.so"
+    return _compiled.folder() / f"shape_aware_roi_align-tf{minor}.so"
 
 
 def library():
@@ -60,12 +37,11 @@ def library():
       RuntimeError: TFMASK_CUSTOM_OPS=require and the library is not there or does not
         load.
     """
-    wanted = mode()
-    if wanted == "off":
+    if mode() == "off":
         return None
     with _lock:
         if not _state["loaded"]:
-            _load(wanted)
+            _load()
             _state["loaded"] = True
     return _state["module"]
 
@@ -127,7 +103,7 @@ def stock_ops():
             _state["stock_depth"] -= 1
 
 
-def _load(wanted: str) -> None:
+def _load() -> None:
     file = path()
     if not file.exists():
         problem = f"{file.name} is not built"
@@ -140,10 +116,4 @@ def _load(wanted: str) -> None:
             handle = ctypes.CDLL(str(file))
             _state["has_gpu_kernels"] = bool(handle.tfmask_has_gpu_kernels())
             return
-    if wanted == "require":
-        raise RuntimeError(f"TFMASK_CUSTOM_OPS=require: {problem}; {HOW_TO_BUILD}")
-    warnings.warn(
-        f"tfmask uses stock TensorFlow ops, which are slower: {problem}; "
-        f"{HOW_TO_BUILD}, or set TFMASK_CUSTOM_OPS=off to silence this",
-        stacklevel=2,
-    )
+    _compiled.report_missing(problem, "stock TensorFlow ops")
