@@ -224,7 +224,7 @@ class RefiningModule(Part):
                 terms["refine_class"] = values["box_class"]
             if self.boxes:
                 terms["refine_box"] = values["box_regression"]
-        if self.masks is not None:
+        if self.masks is not None and "masks" in outputs:
             instances = instance_targets(samples, targets, outputs["mask_rois"].boxes)
             values = self.masks.losses(outputs["masks"], instances)
             terms |= {f"refine_{name}": value for name, value in values.items()}
