@@ -207,6 +207,7 @@ class PatchGradient {
   // Adds what is listed, kAtOnce bins at a time so that their loads overlap.
   __device__ __forceinline__ void Flush() {
     const int lane = threadIdx.x % kWarp;
+    __syncwarp();
     if (lane >= pending_ && pending_ > 0) {  // Bins that fill the last round add nothing.
       terms_->bin[lane] = terms_->bin[0];
 #pragma unroll
