@@ -39,7 +39,7 @@ struct Patch {
 struct Tile {
   int level, image;
   int top, left;
-  float scale;  // cells a pixel
+  float scale;  // cells per pixel
 };
 
 __host__ __device__ inline int64_t TilesOf(const TfmaskRoiParams& p, int level, int rows,
