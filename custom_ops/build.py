@@ -109,9 +109,9 @@ def build_masks(
     flags += ["-std=c++17", "-fPIC", "-Wall", "-ffp-contract=off"]
     sources = [str(MASKS / name) for name in MASKS_SOURCES]
     with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder, library.name)
-        run([program, *flags, "-shared", *sources, "-o", str(part)])
-        install(part, library)
+        linked = Path(folder, library.name)
+        run([program, *flags, "-shared", *sources, "-o", str(linked)])
+        install(linked, library)
     return library
 
 
@@ -177,10 +177,10 @@ def build_roi_align(
 
         with ThreadPoolExecutor() as pool:
             objects = list(pool.map(compile_one, sources))
-        part = Path(folder, library.name)
+        linked = Path(folder, library.name)
         link = SANITIZERS if sanitize else []
-        run([*linker, *link, *objects, "-o", str(part), *tensorflow["link"]])
-        install(part, library)
+        run([*linker, *link, *objects, "-o", str(linked), *tensorflow["link"]])
+        install(linked, library)
     return library
 
 

@@ -151,25 +151,25 @@ def run(call, graph):
         weights = tf.cast(weights, pooled.dtype)
         return pooled, weights, tape.gradient(pooled, watched, weights)
 
-    pooled, weights, found = (tf.function(compute) if graph else compute)()
-    found = [np.asarray(tf.convert_to_tensor(g)) for g in found]
-    return pooled.numpy(), weights.numpy(), found
+    pooled, weights, by_input = (tf.function(compute) if graph else compute)()
+    by_input = [np.asarray(tf.convert_to_tensor(g)) for g in by_input]
+    return pooled.numpy(), weights.numpy(), by_input
 
 
-def compare(call, pooled, weights, found, tolerance):
+def compare(call, pooled, weights, by_input, tolerance):
     shorter = {"batch_indices": "images", "sampling_ratio": "sampling"}
     named = {shorter.get(k, k): v for k, v in call.items()}
     if isinstance(named["levels"], LevelsBySize):
         named["levels"] = named["levels"].assign(tf.constant(call["boxes"])).numpy()
     named["boxes"] = call["boxes"] - np.float32([0, 0, 1, 1]) * named.pop("inclusive")
     pooled, weights = (np.asarray(v, np.float64) for v in (pooled, weights))
-    found = [np.asarray(v, np.float64) for v in found]
+    by_input = [np.asarray(v, np.float64) for v in by_input]
     np.testing.assert_allclose(pooled, pool(**named), atol=tolerance)
     by_feature, by_mask = gradients(**named, grad=weights)
-    for got, expected in zip(found, by_feature):
+    for got, expected in zip(by_input, by_feature):
         np.testing.assert_allclose(got, expected, atol=30 * tolerance)
     if call["masks"] is not None:
-        np.testing.assert_allclose(found[-1], by_mask, atol=30 * tolerance)
+        np.testing.assert_allclose(by_input[-1], by_mask, atol=30 * tolerance)
 
 
 def fuzz(seed: int, calls: int, compared: int = 10, in_graph: int = 40) -> dict:
@@ -197,12 +197,12 @@ def fuzz(seed: int, calls: int, compared: int = 10, in_graph: int = 40) -> dict:
                 continue
             raise AssertionError(f"seed {seed}, call {number}: {fault} is no error")
         counts["valid"] += 1
-        pooled, weights, found = run(call, graph)
-        assert all(np.isfinite(v).all() for v in [pooled, *found]), (seed, number)
+        pooled, weights, by_input = run(call, graph)
+        assert all(np.isfinite(v).all() for v in [pooled, *by_input]), (seed, number)
         if number % compared == 0:
             counts["compared"] += 1
             try:
-                compare(call, pooled, weights, found, tolerance)
+                compare(call, pooled, weights, by_input, tolerance)
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, call {number}") from error
     return dict(counts)

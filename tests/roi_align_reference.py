@@ -12,7 +12,7 @@ def corners(box):
 
 
 def axis(low, high, stride, aligned, size, sampling):
-    """Start and side in cells, and samples a bin, of one axis of a box."""
+    """Start and side in cells, and samples per bin, of one axis of a box."""
     shift = np.float32(0.5 if aligned else 0.0)
     start = low / np.float32(stride) - shift
     side = max(high / np.float32(stride) - shift - start, 0.0 if aligned else 1.0)

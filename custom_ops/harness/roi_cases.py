@@ -113,7 +113,7 @@ def special_cases() -> list[Case]:
             sampling_ratio=40,
             masks=np.random.default_rng(1).uniform(size=(1, 28, 20)),
         ),
-        # 4096 samples a bin, of which the map sees a few.
+        # 4096 samples per bin, of which the map sees a few.
         random_case(
             1008,
             name="a box of a million pixels",

@@ -155,7 +155,7 @@ def pool(case: Case) -> np.ndarray:
 
 
 def gradients(case: Case, grad_out: np.ndarray):
-    """Gradients of `sum(pool * grad_out)`: one array a level, masks or None."""
+    """Gradients of `sum(pool * grad_out)`: one array per level, masks or None."""
     grad_features = [np.zeros(f.shape) for f in case.stored]
     grad_masks = None if case.masks is None else np.zeros(case.masks.shape)
     for m in range(len(case.boxes)):

@@ -19,7 +19,7 @@ __device__ inline void AtomicAdd(float weight, const float (&values)[4], float* 
 #endif
 }
 
-// By atomic additions into zeroed maps, a warp a bin.
+// By atomic additions into zeroed maps, a warp per bin.
 __global__ void __launch_bounds__(kThreads)
     ScatterFeatures(const __grid_constant__ TfmaskRoiParams p, const Rois<float> rois,
                     const float* grad_out) {

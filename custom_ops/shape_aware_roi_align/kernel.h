@@ -26,7 +26,7 @@ struct Half {
 struct Level {
   int64_t height;
   int64_t width;
-  float stride;  // pixels a cell
+  float stride;  // pixels per cell
 };
 
 struct Geometry {
@@ -34,10 +34,10 @@ struct Geometry {
   int64_t batch = 0;
   int64_t channels = 0;
   int64_t num_rois = 0;
-  int64_t size = 0;  // bins a side
+  int64_t size = 0;  // bins per side
   int64_t mask_height = 0;
   int64_t mask_width = 0;
-  int64_t sampling_ratio = 0;  // samples a bin and axis; 0: adaptive
+  int64_t sampling_ratio = 0;  // samples per bin and axis; 0: adaptive
   bool aligned = true;
 };
 

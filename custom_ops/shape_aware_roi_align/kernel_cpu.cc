@@ -171,7 +171,7 @@ class BinRowSampler {
 };
 
 int64_t BinRowCost(const Geometry& geometry) {
-  // About 12 cells a bin, a nanosecond for 32 channels; and the weights.
+  // About 12 cells per bin, a nanosecond for 32 channels; and the weights.
   return geometry.size * geometry.channels * 12 / 32 + 1000;
 }
 

@@ -17,14 +17,14 @@ typedef struct {
   void* grad_features[TFMASK_MAX_LEVELS];   // backward only, written entirely
   int32_t heights[TFMASK_MAX_LEVELS];
   int32_t widths[TFMASK_MAX_LEVELS];
-  float strides[TFMASK_MAX_LEVELS];  // pixels a cell
+  float strides[TFMASK_MAX_LEVELS];  // pixels per cell
   // Without levels: a box is on as many levels above the first as there are entries
   // level_areas[0 .. num_levels - 2] that its area in pixels reaches; ascending, > 0.
   float level_areas[TFMASK_MAX_LEVELS];
   int32_t num_levels, batch, channels, num_rois;
-  int32_t size;                     // bins a side
+  int32_t size;                     // bins per side
   int32_t mask_height, mask_width;  // 0: RoIAlign without masks
-  int32_t sampling_ratio;           // samples a bin and axis; 0: adaptive
+  int32_t sampling_ratio;           // samples per bin and axis; 0: adaptive
   int32_t aligned;
   int32_t inclusive;  // pooling reads x2 - 1 and y2 - 1; the area is of x2 and y2
 } TfmaskRoiParams;

@@ -9,7 +9,7 @@ namespace gpu {
 
 constexpr int kTile = 1024;  // samples whose mask gradients a block holds
 
-// The gradients of a bin's samples inside tile_rows x tile_columns, one warp a bin.
+// The gradients of a bin's samples inside tile_rows x tile_columns, one warp per bin.
 template <typename F, typename T, int V, int G>
 __device__ void FillTile(const TfmaskRoiParams& p, const Box<T>& box, const F* map,
                          const F* grad_out, Range tile_rows, Range tile_columns,

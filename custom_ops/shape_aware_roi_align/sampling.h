@@ -34,9 +34,9 @@ inline Frame AxisFrame(const Geometry& geometry, float low, float high, float st
   if (geometry.sampling_ratio > 0) {
     frame.samples = geometry.sampling_ratio;
   } else {
-    const float wanted = frame.side / static_cast<float>(geometry.size);
+    const float bin_side = frame.side / static_cast<float>(geometry.size);
     frame.samples =
-        static_cast<int64_t>(std::ceil(std::min(std::max(wanted, 1.0f), 4096.0f)));
+        static_cast<int64_t>(std::ceil(std::min(std::max(bin_side, 1.0f), 4096.0f)));
   }
   return frame;
 }

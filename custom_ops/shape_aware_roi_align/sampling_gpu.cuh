@@ -46,8 +46,8 @@ __device__ inline Frame FrameOf(const TfmaskRoiParams& p, float low, float high,
   Frame frame;
   frame.samples = p.sampling_ratio;
   if (p.sampling_ratio == 0) {
-    const float wanted = side / static_cast<float>(p.size);
-    frame.samples = static_cast<int>(ceilf(fminf(fmaxf(wanted, 1.0f), 4096.0f)));
+    const float bin_side = side / static_cast<float>(p.size);
+    frame.samples = static_cast<int>(ceilf(fminf(fmaxf(bin_side, 1.0f), 4096.0f)));
   }
   frame.count = p.size * frame.samples;
   frame.start = start;

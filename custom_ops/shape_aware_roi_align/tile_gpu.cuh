@@ -39,7 +39,7 @@ struct Patch {
 struct Tile {
   int level, image;
   int top, left;
-  float scale;  // cells a pixel
+  float scale;  // cells per pixel
 };
 
 __host__ __device__ inline int64_t TilesOf(const TfmaskRoiParams& p, int level, int rows,
@@ -207,6 +207,7 @@ class PatchGradient {
   // Adds what is listed, kAtOnce bins at a time so that their loads overlap.
   __device__ __forceinline__ void Flush() {
     const int lane = threadIdx.x % kWarp;
+    __syncwarp();
     if (lane >= pending_ && pending_ > 0) {  // Bins that fill the last round add nothing.
       terms_->bin[lane] = terms_->bin[0];
 #pragma unroll

@@ -45,7 +45,7 @@ class ExampleLoader:
       training: augment, and count positions in the endless stream; otherwise position
         i is `dataset.images[i]`, unchanged but for its size.
       seed: of order and augmentation.
-      batch_size: images a step over all replicas. Images of a step share one scale,
+      batch_size: images per step over all replicas. Images of a step share one scale,
         and with `data.group_by_shape` have like shapes.
       log: called with a line for each image that cannot be read, and for the first
         that comes out nearly black.

@@ -61,7 +61,7 @@ def training_dataset(
     Args:
       dataset: the images.
       data_config: sizes, augmentation, strictness, parallel loads.
-      batch_size: images a step over all replicas and workers.
+      batch_size: images per step over all replicas and workers.
       seed: of order and augmentation.
       start_index: position in the stream of the first example, a multiple of
         `batch_size`: step * batch_size to go on after that many steps.
