@@ -120,8 +120,10 @@ class ServingModule(tf.Module):
                 image.set_shape([*self._limits.size, 3])  # checked above
             return {name: v[0] for name, v in self._detector.run(image[None]).items()}
 
+        # A plain dict: the one that TensorFlow 2.15 tracks here cannot be an output.
+        specs = dict(self._specs)
         outputs = tf.map_fn(
-            one, image_bytes, fn_output_signature=self._specs, parallel_iterations=1
+            one, image_bytes, fn_output_signature=specs, parallel_iterations=1
         )
         return self._detector.with_full_masks(outputs)
 
