@@ -133,9 +133,9 @@ def test_rows_of_an_unreadable_image_are_not_there(dataset):
     assert len(dataset.images[0].boxes) == 2
     assert batch["boxes"].shape == (3, 1, 4) and batch["masks"].shape[:2] == (3, 1)
     np.testing.assert_array_equal(
-        batch["valid"][:, 0], [plan.index == 1 for plan in plans]
+        batch["valid"][:, 0], [plan.image_index == 1 for plan in plans]
     )
-    gray = [plan.index for plan in plans].index(0)
+    gray = [plan.image_index for plan in plans].index(0)
     for name in ("boxes", "labels", "masks", "crowd", "valid"):
         assert not batch[name][gray].any()
 

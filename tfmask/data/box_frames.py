@@ -7,6 +7,7 @@ by side; where it is not built, NumPy does. What chooses is said in `ops._compil
 
 import ctypes
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class _Segmentations(ctypes.Structure):
 
 
 _lock = threading.Lock()
-_state = {"loaded": False, "function": None}
+_state: dict[str, Any] = {"loaded": False, "function": None}
 
 
 class InstanceMasks:
@@ -60,36 +61,44 @@ class InstanceMasks:
         width: int,
     ):
         self._arguments = segmentations, boxes, kept, height, width
-        self._structure = None
+        self._structure: _Segmentations | None = None
         if _function() is not None:
             self._pack(*self._arguments)
 
     def _pack(self, segmentations, boxes, kept, height, width):
         """Lays them side by side, as the compiled op reads them."""
-        layout, parts, ends, counts = [], [], [], []
+        layout: list[int] = []
+        outlines: list[np.ndarray] = []
+        ends: list[int] = []
+        counts: list[np.ndarray] = []
         num_points = num_counts = 0
         for segmentation, is_kept in zip(segmentations, kept.tolist()):
             if not is_kept:
                 layout += (_NO_MASK, 0, 0)
             elif isinstance(segmentation, Polygons):
-                layout += (_POLYGONS, len(parts), len(parts) + len(segmentation.parts))
-                for part in segmentation.parts:
-                    num_points += len(part)
-                    parts.append(part)
+                begin, end = len(outlines), len(outlines) + len(segmentation.parts)
+                layout += (_POLYGONS, begin, end)
+                for outline in segmentation.parts:
+                    num_points += len(outline)
+                    outlines.append(outline)
                     ends.append(num_points)
             else:
                 begin, num_counts = num_counts, num_counts + len(segmentation.counts)
                 layout += (_RUN_LENGTHS, begin, num_counts)
                 counts.append(segmentation.counts)
         numbers = np.array(layout + ends, np.int64)
-        points = np.concatenate(parts) if parts else np.empty((0, 2))
+        points = np.concatenate(outlines) if outlines else np.empty((0, 2))
         lengths = np.concatenate(counts) if counts else np.empty(0, np.int32)
-        arrays = numbers, _as(points, np.float64), _as(lengths, np.int32)
-        arrays = *arrays, _as(boxes, np.float32)
+        arrays = (
+            numbers,
+            _as(points, np.float64),
+            _as(lengths, np.int32),
+            _as(boxes, np.float32),
+        )
         at_numbers, at_points, at_counts, at_boxes = map(_address, arrays)
         self._arrays = arrays  # The structure holds their addresses.
         self._structure = _Segmentations(
-            len(segmentations), len(parts), num_points, num_counts,
+            len(segmentations), len(outlines), num_points, num_counts,
             at_numbers, at_numbers + numbers.itemsize * len(layout),
             at_points, at_counts, at_boxes, height, width,
         )  # fmt: skip

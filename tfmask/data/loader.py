@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     """What is to be done for a position in the stream, before anything is read."""
 
     position: int
-    index: int  # of the image
+    image_index: int  # in the data set
     shape: tuple[int, int]  # height, width after resizing
     flip: bool
     masks: InstanceMasks
@@ -174,14 +174,15 @@ class ExampleLoader:
 
     def _padded(self, shape: tuple[int, int]) -> tuple[int, int]:
         multiple = self.config.pad_multiple
-        return tuple(-(-side // multiple) * multiple for side in shape)
+        height, width = shape
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def _allocate(self, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
         """Arrays for a batch; images and masks hold anything, the others zeros."""
         count, side = len(plans), self.config.mask_resolution
         height, width = np.max([self._padded(plan.shape) for plan in plans], 0)
         images = self.dataset.images
-        most = max(1, *(len(images[plan.index].boxes) for plan in plans))
+        most = max(1, *(len(images[plan.image_index].boxes) for plan in plans))
         return {
             "images": _image_memory.empty((count, height, width, 3)),
             "image_sizes": np.zeros((count, 2), np.int32),
@@ -198,11 +199,11 @@ class ExampleLoader:
 
     def _fill_targets(self, plan: Plan, arrays: dict, row: int) -> None:
         """Writes all of an example but pixels and masks."""
-        record = self.dataset.images[plan.index]
+        record = self.dataset.images[plan.image_index]
         height, width = plan.shape
         arrays["image_sizes"][row] = plan.shape
         arrays["original_sizes"][row] = record.height, record.width
-        arrays["image_index"][row] = plan.index
+        arrays["image_index"][row] = plan.image_index
         arrays["stream_index"][row] = plan.position
         scales = arrays["scales"][row]
         scales[:] = height / record.height, width / record.width
@@ -221,13 +222,13 @@ class ExampleLoader:
 
         An image that cannot be read is gray in training, and has no instances.
         """
-        record = self.dataset.images[plan.index]
+        record = self.dataset.images[plan.image_index]
         size = record.height, record.width
         masks, instances = arrays["masks"][row], len(record.boxes)
         try:
             image = read_image(record.path, self.dataset.exif, size, note=self._note)
         except ImageError as error:
-            self._count_failure(plan.index, error)
+            self._count_failure(plan.image_index, error)
             if not self.training:
                 raise
             image, instances = np.full((*size, 3), _GRAY, np.uint8), 0
@@ -270,16 +271,6 @@ class ExampleLoader:
         if self._log is not None:
             use = "trained as an empty gray image" if self.training else "left out"
             self._log(f"image {failed} that cannot be read, {use}: {error}")
-
-
-def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:
-    """The image, mirrored or not, resized into the corner of a black one."""
-    height, width = plan.shape
-    if plan.flip:
-        image = cv2.flip(image, 1)
-    transforms.resize_image(image, height, width, canvas[:height, :width])
-    canvas[height:] = 0
-    canvas[:height, width:] = 0
 
 
 def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:
