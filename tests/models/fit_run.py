@@ -1,6 +1,7 @@
 """Script: 20 steps of one batch stream by the loop's step and by `fit`; to an .npz.
 
-`fit_run.py OUTPUT REPLICAS OPTIMIZER CLIP_NORM [real]`
+`fit_run.py OUTPUT REPLICAS OPTIMIZER CLIP_NORM [ARCHITECTURE]`; without an architecture
+the model is the stand-in.
 """
 
 import sys
@@ -11,11 +12,13 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from models.model_cases import small_batch, small_model  # noqa: E402
+from models.model_cases import small_batch, small_config  # noqa: E402
 from training import fake_model  # noqa: E402
 from training.fake_run import weights_of  # noqa: E402
 
 from tfmask.config import ResNetConfig, TrainConfig  # noqa: E402
+from tfmask.layers import initial_weights  # noqa: E402
+from tfmask.models import architectures  # noqa: E402
 from tfmask.training import devices  # noqa: E402
 from tfmask.training.optimizer import build_optimizer  # noqa: E402
 from tfmask.training.step import TrainStep  # noqa: E402
@@ -24,23 +27,26 @@ STEPS = 20
 RATE = 0.01
 
 
-def make_model(real):
+def make_model(architecture):
     keras.utils.set_random_seed(1)
-    if not real:
+    if not architecture:
         return fake_model.FakeModel()
     frozen = ResNetConfig(depth=10, width=16, norm="frozen_bn", freeze_at=0)
-    return small_model(seed=1, backbone=frozen)
+    config = small_config(backbone=frozen)
+    model = getattr(architectures, architecture).create(3, config)
+    initial_weights.draw(model, 1)
+    return model
 
 
-def stream(real):
-    if not real:
+def stream(architecture):
+    if not architecture:
         return fake_model.batches(0, 4)
     batches = [small_batch(seed, images=4) for seed in range(2)]
     rows = {key: tf.stack([b[key] for b in batches]) for key in batches[0]}
     return tf.data.Dataset.from_tensor_slices(rows).repeat()
 
 
-def main(output, replicas, optimizer_name, clip_norm, real=""):
+def main(output, replicas, optimizer_name, clip_norm, architecture=""):
     train = TrainConfig(
         batch_size=4,
         base_batch=4,
@@ -54,15 +60,15 @@ def main(output, replicas, optimizer_name, clip_norm, real=""):
         virtual_cpus=int(replicas),
     )
     strategy = devices.make_strategy(train)
-    data = stream(real)
+    data = stream(architecture)
     with strategy.scope():
-        model = make_model(real)
+        model = make_model(architecture)
         optimizer = build_optimizer(model, train)
     step = TrainStep(strategy, model, optimizer, data.element_spec, float(clip_norm))
     losses = [step(batch).losses for batch in data.take(STEPS)]
     by_loop = weights_of(model)
     with strategy.scope():
-        model = make_model(real)
+        model = make_model(architecture)
         options = {"learning_rate": RATE}
         if optimizer_name == "sgd":
             kind, options["momentum"] = keras.optimizers.SGD, train.momentum

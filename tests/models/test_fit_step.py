@@ -10,6 +10,16 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).with_name("fit_run.py")
+ARCHITECTURES = (
+    "MaskRCNN",
+    "CascadeMaskRCNN",
+    "PANetRCNN",
+    "MaskPlus",
+    "MRRCNN",
+    "BMaskRCNN",
+    "IEMaskRCNN",
+    "MaskScoringRCNN",
+)
 
 
 def run(output, *arguments) -> dict:
@@ -63,9 +73,10 @@ def test_every_kind_of_step(tmp_path, optimizer, clip_norm, replicas):
 
 
 @pytest.mark.slow
-def test_mask_rcnn_on_one_device_and_on_two(tmp_path):
-    one = run(tmp_path / "1.npz", 1, "sgd", 1.0, "real")
-    two = run(tmp_path / "2.npz", 2, "sgd", 1.0, "real")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_architectures_on_one_device_and_on_two(tmp_path, architecture):
+    one = run(tmp_path / "1.npz", 1, "sgd", 1.0, architecture)
+    two = run(tmp_path / "2.npz", 2, "sgd", 1.0, architecture)
     assert_fit_is_the_loop(one, 1, falls=True)
     assert_fit_is_the_loop(two, 2, falls=True)
     for name, value in one.items():
