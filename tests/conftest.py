@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,3 +23,24 @@ def seeds():
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and not tf.config.list_physical_devices("GPU"):
         pytest.skip("TensorFlow sees no GPU")
+
+
+_exit_status = 0
+
+
+def pytest_sessionfinish(session, exitstatus):
+    global _exit_status
+    _exit_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Ends the process at once, with all that was reported.
+
+    Iterators of `tf.data` that tests left half-way can wait for the interpreter while
+    it waits for them: on TensorFlow 2.15 a finished run has been seen to stay. What happens at the end of a process of tfmask's own is tested in subprocesses.
+    """
+    if "coverage" not in sys.modules:  # which writes its data at exit
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_exit_status)
