@@ -38,7 +38,8 @@ def pytest_unconfigure(config):
     """Ends the process at once, with all that was reported.
 
     Iterators of `tf.data` that tests left half-way can wait for the interpreter while
-    it waits for them: on TensorFlow 2.15 a finished run has been seen to stay. What happens at the end of a process of tfmask's own is tested in subprocesses.
+    it waits for them: on TensorFlow 2.15 a finished run has been seen to stay. How a
+    process of tfmask's own ends is tested in subprocesses.
     """
     if "coverage" not in sys.modules:  # which writes its data at exit
         sys.stdout.flush()
