@@ -81,10 +81,12 @@ def test_architectures_on_one_device_and_on_two(tmp_path, architecture):
     assert_fit_is_the_loop(two, 2, falls=True)
     if architecture == "MaskPlus":
         return  # its live batch norm has the statistics of each replica's own rois
+    # Mask Scoring's target thresholds the predicted mask: rounding can flip a cell.
+    bound = 5e-5 if architecture == "MaskScoringRCNN" else 1e-5
     for name, value in one.items():
         if name.startswith("fit/"):
             np.testing.assert_allclose(
-                two[name], value, rtol=1e-4, atol=5e-5, err_msg=name
+                two[name], value, rtol=1e-4, atol=bound, err_msg=name
             )
 
 
