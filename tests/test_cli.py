@@ -268,6 +268,39 @@ def test_tables_as_data(capsys):
     assert {row["paper"] for row in rows} == {"MR R-CNN"}
 
 
+def test_tables_with_the_figures_of_a_run(tmp_path, capsys):
+    lines = [{"step": 1, "evaluation": {"mask/AP": 0.2}}]
+    lines += [{"step": 2, "evaluation": {"mask/AP": 0.3517}}, {"step": 3, "loss": 1.0}]
+    text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "eval'
+    (tmp_path / "metrics.jsonl").write_text(text)
+    command = ["tables", "maskplus", "--measured"]
+    assert main([*command, f"maskplus/dpm={tmp_path}"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    row = next(line for line in said if line.startswith("| maskplus/dpm "))
+    assert row.split("|")[-2].strip() == "35.17"
+    (tmp_path / "m.json").write_text(json.dumps({"figures": {"mask/AP": 0.4}}))
+    assert main([*command, f"maskplus/dpm={tmp_path / 'm.json'}"]) == 0
+    assert "40.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("pair", "text", "words"),
+    [
+        ("maskplus/dpm", None, "expected RECIPE=PATH"),
+        ("maskplus/nope={}", None, "no such recipe"),
+        ("maskplus/dpm={}", None, "cannot be read"),
+        ("maskplus/dpm={}", "[]", "expected an evaluation"),
+        ("maskplus/dpm={}", '{"figures": 3}', "expected an evaluation"),
+    ],
+)
+def test_tables_with_figures_that_are_not_there(tmp_path, capsys, pair, text, words):
+    file = tmp_path / "m.json"
+    if text is not None:
+        file.write_text(text)
+    assert main(["tables", "--measured", pair.format(file)]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_tables_of_an_unknown_paper_names_the_known(capsys):
     assert main(["tables", "yolo"]) == 2
     assert "IEMask R-CNN" in capsys.readouterr().err

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from tfmask.config import format_tables, load_config, recipe_names, tables_as_data
-from tfmask.config.tables import OTHER, paper, papers, recipes_without_rows
+from tfmask.config.tables import paper, papers, recipes_without_rows
+from tfmask.config.tables_text import OTHER
 from tfmask.errors import ConfigError
+from tfmask.models.build import build_model
+from tfmask.models.counting import count_parameters
+from tfmask.models.macs import model_macs
 
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 ROWS = tables_as_data()
@@ -197,6 +201,51 @@ def test_data_of_a_row_is_that_of_its_recipe():
             assert load_config(row["recipe"]).model.num_classes == classes, row
 
 
+# --- what is counted here -------------------------------------------------------------
+
+# IEMask R-CNN, Table 8: the mean size of the images and number of their detections that
+# agree with the published costs best. A cost is linear in either.
+MEAN_WIDTH, MEAN_ROIS = 1197, 26.8
+COUNTED = [row for row in tables_as_data("IEMask") if row["counted"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", COUNTED, ids=lambda row: row["recipe"])
+def test_counted_parameters_and_costs(row):
+    settings = load_config(row["recipe"]).model
+    settings.num_classes = 80
+    model = build_model(settings)
+    assert f"{count_parameters(model) / 1e6:.2f}" == f"{row['counted']['params_m']:.2f}"
+
+    def cost(width, rois):
+        return model_macs(model, 800, width, rois=rois).total / 1e9
+
+    narrow, wide = cost(1184, 26), cost(1216, 26)
+    roi = cost(1184, 27) - narrow
+    mean = narrow + (wide - narrow) * (MEAN_WIDTH - 1184) / 32
+    mean += roi * (MEAN_ROIS - 26)
+    assert f"{mean:.1f}" == f"{row['counted']['gflops']:.1f}"
+
+
+def test_counted_beside_published():
+    lines = format_tables("iemask").splitlines()
+    head = next(line for line in lines if "params_m counted" in line)
+    row = next(line for line in lines if "140.66" in line)
+    cells = dict(zip(*([c.strip() for c in x.split("|")] for x in (head, row))))
+    assert cells["params_m"] == "140.0" and cells["params_m counted"] == "140.66"
+    assert cells["gflops"] == "340.0" and cells["gflops counted"] == "340.7"
+
+
+def test_measured_stands_beside_published():
+    text = format_tables("maskplus", {"maskplus/biased": {"mask/AP": 35.512}})
+    blocks = [block for block in text.split("\n\n") if "maskplus/biased" in block]
+    # Table 5 is of boxes, which were not measured.
+    assert [("measured" in block) for block in blocks] == [False, True]
+    base, biased = blocks[1].splitlines()[2:]
+    assert base.split("|")[-2].strip() == "-"
+    assert biased.split("|")[-2].strip() == "35.51"
+
+
 # --- the page -------------------------------------------------------------------------
 
 
@@ -259,6 +308,16 @@ def test_tables_from_text():
     assert first.rows[0].figures == {"mask/AP": "35.10", "mask/AP50": "56.6"}
     assert first.rows[1].metrics == {"mask/AP50": 50.0}
     assert second.rows[0].metrics == {"box/AP": 38.0}
+
+
+def test_counted_figures_from_text():
+    text = "== T | D | mask/AP gflops | gflops\ndemo/shapes | ours | 35 1.5 | 1.52"
+    (table,) = paper("P", text).tables
+    assert table.counted == ("gflops",)
+    assert table.rows[0].figures == {"mask/AP": "35", "gflops": "1.5"}
+    assert table.rows[0].counted == {"gflops": "1.52"}
+    with pytest.raises(ValueError, match="expected 4 fields"):
+        paper("P", text.removesuffix("| 1.52"))
 
 
 @pytest.mark.parametrize("line", ["demo/shapes | ours", "demo/shapes | ours | 1 2 3"])

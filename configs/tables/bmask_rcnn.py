@@ -69,12 +69,12 @@ bmask_rcnn/abl_loss_wbce | weighted BCE | 34.1 55.0 36.2 36.7
 bmask_rcnn/abl_loss_dice | Dice         | 34.3 55.0 36.5 36.5
 bmask_rcnn/abl_full      | Dice-BCE     | 34.7 55.1 37.2 36.8
 
-== Table 8 | COCO val2017 | {MASK_3} box/AP gflops ms
-bmask_rcnn/abl_base | Mask R-CNN       | 33.2 54.4 34.9 36.6 0.46 59.0
-bmask_rcnn/abl_lmh  | larger mask head | 33.7 54.6 35.8 36.7 0.93 61.3
-bmask_rcnn/abl_full | BMask R-CNN      | 34.7 55.1 37.2 36.8 0.95 63.7
+== Table 8 | COCO val2017 | {MASK_3} box/AP gflops ms | gflops
+bmask_rcnn/abl_base | Mask R-CNN       | 33.2 54.4 34.9 36.6 0.46 59.0 | 0.462
+bmask_rcnn/abl_lmh  | larger mask head | 33.7 54.6 35.8 36.7 0.93 61.3 | 0.925
+bmask_rcnn/abl_full | BMask R-CNN      | 34.7 55.1 37.2 36.8 0.95 63.7 | 0.951
 > Multiply-accumulates of the mask head alone, for one roi, without deconvolution and
-> predictor; counted here 0.462, 0.925 and 0.951 G.
+> predictor.
 
 == Table 9 | Cityscapes val | mask/AP mask/AP75
 -                               | SGN         | 29.2    -

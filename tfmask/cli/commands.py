@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from tfmask.cli.measured import read_measured
 from tfmask.cli.model import load_model, numbered_classes
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
@@ -194,7 +195,7 @@ def tables(options) -> int:
     if options.json:
         print(json.dumps(tables_as_data(options.paper), indent=2))
     else:
-        print(format_tables(options.paper))
+        print(format_tables(options.paper, read_measured(options.measured)))
     return 0
 
 

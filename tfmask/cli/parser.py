@@ -312,6 +312,14 @@ def _tables(subparsers) -> None:
         help="only this paper, by a part of its name, e.g. maskplus (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="as data")
+    parser.add_argument(
+        "--measured",
+        action="append",
+        default=[],
+        metavar="RECIPE=PATH",
+        help="beside the published figures, those of a run folder's last evaluation or "
+        "of a file of `tfmask evaluate --metrics`; can be repeated",
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -52,7 +52,8 @@ from tfmask.config.recipes import (
 )
 from tfmask.config.schema import Config, ModelConfig
 from tfmask.config.settings import SOME, PartConfig, Range, setting
-from tfmask.config.tables import format_tables, tables_as_data
+from tfmask.config.tables import tables_as_data
+from tfmask.config.tables_text import format_tables
 from tfmask.config.text import apply_overrides, describe
 from tfmask.config.train import LossWeightConfig, LossWeightPoint, TrainConfig
 from tfmask.errors import ConfigError
