@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from recipe_cases import recipes_by_model, shrunk
 
 from tfmask.config import (
-    AdaptiveBoxHeadConfig,
     AdaptiveMaskHeadConfig,
     BoundaryPreservingHeadConfig,
     EncoderDecoderHeadConfig,
@@ -60,40 +60,12 @@ PARAMETERS = {
 }
 
 
-def shrunk(config):
-    """Each part of the recipe's model, narrow enough to be made in no time."""
-    model = config.model
-    model.num_classes = 3
-    # 32 is what group normalisation needs at least; 26 layers have bottlenecks.
-    if isinstance(model.backbone, ResNetConfig):
-        model.backbone.width = 32
-        model.backbone.depth = min(model.backbone.depth, 26)
-        model.backbone.groups = min(model.backbone.groups, 2)
-    else:
-        model.backbone.width, model.backbone.blocks = 8, 1
-        model.backbone.modules = (1, 1, 1)
-    model.neck.channels = model.rpn.channels = model.mask.head.channels = 32
-    model.boxes.head.fc_units = 8
-    if isinstance(model.boxes.head, AdaptiveBoxHeadConfig):
-        model.boxes.head.channels = 32
-    if isinstance(model.mask.head, AdaptiveMaskHeadConfig):
-        model.mask.head.channels = 64  # half of them have 32 groups
-    if model.mask.context.filters:
-        model.mask.context.filters = (32,) * len(model.mask.context.filters)
-    return config
-
-
-def distinct_models():
-    """A recipe of each structure of model: what decides which layers there are."""
-    names = {}
-    for name in RECIPES:
-        model = to_dict(shrunk(load_config(name)))["model"]
-        model["refine"].pop("alpha")
-        model["mask"].pop("boundary")
-        parts = ("backbone", "neck", "boxes", "mask", "refine", "inclusive_boxes")
-        key = json.dumps([model[part] for part in parts])
-        names.setdefault(key, name)
-    return sorted(names.values())
+def structure(settings: dict) -> list:
+    """What decides which layers there are."""
+    settings["refine"].pop("alpha")
+    settings["mask"].pop("boundary")
+    parts = ("backbone", "neck", "boxes", "mask", "refine", "inclusive_boxes")
+    return [settings[part] for part in parts]
 
 
 def at_80_classes():
@@ -121,7 +93,7 @@ def test_recipe_is_valid_survives_json_and_says_what_it_is(name):
     assert summary.endswith(".") and len(summary) > 15
 
 
-@pytest.mark.parametrize("name", distinct_models())
+@pytest.mark.parametrize("name", recipes_by_model(structure))
 def test_recipe_builds(name):
     assert count_parameters(build_model(shrunk(load_config(name)).model)) > 0
 
