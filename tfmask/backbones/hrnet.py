@@ -9,6 +9,7 @@ from tfmask.layers.chain import build_chain
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part, one_of
 from tfmask.layers.residual_block import ResidualBlock
+from tfmask.layers.trunk import Trunk
 from tfmask.ops.resize import upsample_nearest
 from tfmask.structures import FeatureSpec
 
@@ -126,7 +127,7 @@ class HighResolutionModule(Part):
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class HRNet(Part):
+class HRNet(Trunk):
     """HRNetV2 trunk that returns its four branches.
 
     Two 3x3 convolutions of stride 2 and four bottlenecks; then stages of two, three and
@@ -228,22 +229,18 @@ class HRNet(Part):
             layer.build((None, None, None, channels))
         for module in self.exchanges:
             module.build([(None, None, None, width) for width in module.widths])
-        self._freeze()
-        self.built = True
-
-    def _freeze(self):
         first, second, third, fourth = self.transitions
         stages = list(self._stages())
-        groups = [
-            self.stem,
-            self.bottlenecks,
-            [first, second, *stages[0]],
-            [third, *stages[1]],
-            [fourth, *stages[2]],
-        ]
-        for group in groups[: self.freeze_at]:
-            for layer in group:
-                layer.trainable = False
+        self.freeze(
+            [
+                self.stem,
+                self.bottlenecks,
+                [first, second, *stages[0]],
+                [third, *stages[1]],
+                [fourth, *stages[2]],
+            ]
+        )
+        self.built = True
 
     def call(self, inputs, training=None):
         x = inputs
@@ -259,17 +256,6 @@ class HRNet(Part):
             for module in modules:
                 branches = module(branches, training=training)
         return dict(zip(_LEVELS, branches))
-
-    def compute_output_shape(self, input_shape):
-        batch, *sides, _ = input_shape
-        return {
-            name: (
-                batch,
-                *(s if s is None else -(-s // spec.stride) for s in sides),
-                spec.channels,
-            )
-            for name, spec in self.output_spec.items()
-        }
 
     def _stages(self):
         """Exchanges of the stages of two, three and four branches."""

@@ -4,8 +4,9 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
-from tfmask.layers.part import Part, one_of
+from tfmask.layers.part import one_of
 from tfmask.layers.residual_block import DEFORMABLE, ResidualBlock
+from tfmask.layers.trunk import Trunk
 from tfmask.structures import FeatureSpec
 
 # depth -> (kind of block, blocks in each of the four stages)
@@ -21,7 +22,7 @@ _STAGES = ("c2", "c3", "c4", "c5")
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class ResNet(Part):
+class ResNet(Trunk):
     """ResNet or ResNeXt trunk that returns its four stages, plain or deformable.
 
     Args:
@@ -124,10 +125,7 @@ class ResNet(Part):
         for block in self.blocks:
             block.build(shape)
             shape = block.compute_output_shape(shape)
-        groups = [[self.stem], *(blocks for _, blocks in self._stages())]
-        for group in groups[: self.freeze_at]:
-            for layer in group:
-                layer.trainable = False
+        self.freeze([[self.stem], *(blocks for _, blocks in self._stages())])
         self.built = True
 
     def call(self, inputs, training=None):
@@ -140,17 +138,6 @@ class ResNet(Part):
                 x = block(x, training=training)
             outputs[name] = x
         return outputs
-
-    def compute_output_shape(self, input_shape):
-        batch, *sides, _ = input_shape
-        return {
-            name: (
-                batch,
-                *(s if s is None else -(-s // spec.stride) for s in sides),
-                spec.channels,
-            )
-            for name, spec in self.output_spec.items()
-        }
 
     def _stages(self):
         """(name, blocks) of each stage, fine to coarse."""

@@ -90,8 +90,8 @@ def paper(name: str, text: str) -> Paper:
 
 def _table(text: str) -> Table:
     head, *lines = text.splitlines()
-    name, data, *columns = _fields(head.removeprefix("=="))
-    columns = [column.split() for column in columns]
+    name, data, *names = _fields(head.removeprefix("=="))
+    columns = [text.split() for text in names]
     rows = []
     for line in lines:
         if line.startswith(">"):
@@ -99,7 +99,7 @@ def _table(text: str) -> Table:
         recipe, row, *fields = _fields(line)
         if len(fields) != len(columns):
             raise ValueError(f"{line}: expected {len(columns) + 2} fields")
-        figures = [_figures(*pair) for pair in zip(columns, fields)]
+        figures = [_figures(of, text) for of, text in zip(columns, fields)]
         rows.append(Row(None if recipe == "-" else recipe, row, *figures))
     note = " ".join(line[1:].strip() for line in lines if line.startswith(">"))
     counted = tuple(columns[1]) if len(columns) > 1 else ()

@@ -55,13 +55,15 @@ class FPN(PyramidNeck):
         self.built = True
 
     def call(self, inputs, training=None):
+        return self.named(self.pyramid(inputs, training))
+
+    def pyramid(self, inputs, training) -> list:
+        """The levels that the top-down pathway makes, fine to coarse."""
         laterals = [
             lateral(inputs[name], training=training)
             for name, lateral in zip(self.levels, self.laterals)
         ]
-        return self.named(
-            [
-                conv(inner, training=training)
-                for conv, inner in zip(self.output_convs, top_down(laterals))
-            ]
-        )
+        return [
+            conv(inner, training=training)
+            for conv, inner in zip(self.output_convs, top_down(laterals))
+        ]

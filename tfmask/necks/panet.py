@@ -1,14 +1,12 @@
 """Feature pyramid with the bottom-up path of PANet (Liu et al. 2018)."""
 
-from typing import Any
-
 import keras
 
-from tfmask.layers.pyramid import PyramidNeck, top_down
+from tfmask.necks.fpn import FPN
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class PANet(PyramidNeck):
+class PANet(FPN):
     """FPN, then a path from the finest level to the coarsest (PANet sec. 3.1).
 
         N of the finest = P;  N = conv(down(N of the finer) + P)
@@ -41,19 +39,12 @@ class PANet(PyramidNeck):
         initializer: str = "xavier",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.channels = channels
-        self.levels = tuple(levels)
-        self.norm = norm
-        self.initializer = initializer
-        options: dict[str, Any] = dict(norm=norm, initializer=initializer)
-        self.laterals = [
-            self.convolution(f"fpn_lateral{i}", 1, **options) for i in self.numbers
-        ]
-        self.output_convs = [
-            self.convolution(f"fpn_output{i}", **options) for i in self.numbers
-        ]
-        options.update(use_bias=True, activation="relu")
+        super().__init__(
+            channels, levels=levels, norm=norm, initializer=initializer, **kwargs
+        )
+        options = dict(
+            norm=norm, initializer=initializer, use_bias=True, activation="relu"
+        )
         self.downs = [
             self.convolution(f"bottom_up_down{i}", strides=2, **options)
             for i in self.numbers[1:]
@@ -64,21 +55,12 @@ class PANet(PyramidNeck):
         ]
 
     def build(self, input_shape):
-        for name, lateral in zip(self.levels, self.laterals):
-            lateral.build(tuple(input_shape[name]))
-        for conv in (*self.output_convs, *self.downs, *self.fusions):
+        super().build(input_shape)
+        for conv in (*self.downs, *self.fusions):
             conv.build((None, None, None, self.channels))
-        self.built = True
 
     def call(self, inputs, training=None):
-        laterals = [
-            lateral(inputs[name], training=training)
-            for name, lateral in zip(self.levels, self.laterals)
-        ]
-        levels = [
-            conv(inner, training=training)
-            for conv, inner in zip(self.output_convs, top_down(laterals))
-        ]
+        levels = self.pyramid(inputs, training)
         outputs = levels[:1]
         for level, down, fusion in zip(levels[1:], self.downs, self.fusions):
             lower = down(outputs[-1], training=training)
