@@ -30,7 +30,7 @@ def tiny(name: str):
     model.postprocess.max_detections = 5
     # Random frozen trunks let activations explode: no rate is small enough for them.
     model.backbone.freeze_at = 0
-    model.backbone.norm = "gn" if hasattr(model.backbone, "depth") else "bn"
+    model.backbone.norm = "bn"
     return config
 
 
