@@ -46,6 +46,11 @@ MODELS = {
         "model.backbone.width_per_group=8",
         "model.backbone.stride_in_1x1=false",
     ],
+    "ResNet-101": ["model.backbone.depth=101"],
+    "deformable ResNet-101": [
+        "model.backbone.depth=101",
+        "model.backbone.deformable=v1",
+    ],
     "HRNetV2-W32": ["model.backbone=hrnet", "model.neck=hrfpn"],
 }
 
