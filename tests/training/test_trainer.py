@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tfmask import config as config_module
+from tfmask.data import sets
 from tfmask.data.synthetic.generate import write_dataset
-from tfmask.errors import ConfigError, DataError, RunFolderError
+from tfmask.errors import ConfigError, RunFolderError
 from tfmask.training import checkpoints, run_lock, trainer
 from tfmask.weights import files as weight_files
 from tfmask.weights import load
@@ -259,20 +260,27 @@ def test_wrong_number_of_classes_is_refused(shapes, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_validation_data_must_have_the_same_categories(shapes, tmp_path):
-    other = json.loads((shapes / "val" / "annotations.json").read_text())
-    other["categories"][0]["name"] = "blob"
+def test_validation_data_is_matched_by_the_names_of_its_classes(shapes, tmp_path):
+    """Other ids and another order of the categories; the figures are the same."""
+    content = json.loads((shapes / "val" / "annotations.json").read_text())
+    highest = max(category["id"] for category in content["categories"])
+    for records, key in (("categories", "id"), ("annotations", "category_id")):
+        for record in content[records]:
+            record[key] = highest + 1 - record[key]
     path = tmp_path / "other.json"
-    path.write_text(json.dumps(other))
-    config = tiny_config(
-        shapes,
-        tmp_path / "run",
-        f"data.val={path}",
-        f"data.val_images={shapes}/val/images",
-    )
-    dataset = trainer._load(config, "train", lambda line: None)
-    with pytest.raises(DataError, match="blob"):
-        trainer._validation_data(config, dataset, lambda line: None)
+    path.write_text(json.dumps(content))
+    config = tiny_config(shapes, tmp_path / "run")
+    classes = sets.load_training(config.data, None).class_map
+    found = []
+    for annotations in (shapes / "val" / "annotations.json", path):
+        config.data.val = str(annotations)
+        config.data.val_images = f"{shapes}/val/images"
+        found.append(sets.load_validation(config.data, classes, None))
+    same, other = found
+    assert other.class_map.names == same.class_map.names == classes.names
+    assert other.class_map.ids == tuple(highest + 1 - i for i in same.class_map.ids)
+    for one, two in zip(same.images, other.images, strict=True):
+        np.testing.assert_array_equal(one.labels, two.labels)
 
 
 def test_folder_of_a_running_training_is_refused(shapes, tmp_path):

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tfmask import config as config_module
 from tfmask.config import Config
 from tfmask.data import pipeline
-from tfmask.data.readers import load_dataset
-from tfmask.errors import ConfigError, DataError
+from tfmask.data.sets import load_training, load_validation
+from tfmask.errors import ConfigError
 from tfmask.models.build import build_model
 from tfmask.training import checkpoints, devices, run_lock
 from tfmask.training.callbacks import loss_weight_callbacks
@@ -54,7 +54,7 @@ def train(
             f"train.early_stopping={config.train.early_stopping}: expected 0 with "
             "TF_CONFIG; the chief alone evaluates, and the other workers would go on"
         )
-    dataset = _load(config, "train", log)
+    dataset = load_training(config.data, log)
     config = _with_classes(config, dataset)
     with contextlib.ExitStack() as stack:
         if chief:
@@ -78,7 +78,8 @@ def _run(config, strategy, dataset, resume, log, callbacks) -> dict[str, float]:
         optimizer = build_optimizer(model, config.train)
     evaluate = None
     if config.data.val and chief:
-        evaluate = Evaluator(config, _validation_data(config, dataset, log), log)
+        judged = load_validation(config.data, dataset.class_map, log)
+        evaluate = Evaluator(config, judged, log)
     loop = TrainingLoop(
         config,
         strategy,
@@ -110,34 +111,6 @@ def make_reproducible(seed: int) -> None:
     keras.utils.set_random_seed(seed)
     if not tf.config.list_logical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
-
-
-def _load(config: Config, which: str, log):
-    path = getattr(config.data, which)
-    if not path:
-        raise ConfigError(
-            f"data.{which}: expected a folder with annotations.json and images/, or an "
-            "annotation JSON"
-        )
-    return load_dataset(
-        path,
-        getattr(config.data, f"{which}_images"),
-        config.data,
-        training=which == "train",
-        log=log,
-    )
-
-
-def _validation_data(config: Config, dataset, log):
-    validation = _load(config, "val", log)
-    ours, theirs = dataset.class_map.names, validation.class_map.names
-    if tuple(ours) != tuple(theirs):
-        raise DataError(
-            f"data.val={config.data.val}: its categories ({', '.join(theirs)}) are not "
-            f"those of data.train ({', '.join(ours)}); expected the same names in the "
-            "same order of ids"
-        )
-    return validation
 
 
 def _with_classes(config: Config, dataset) -> Config:
