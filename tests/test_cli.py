@@ -218,6 +218,17 @@ def test_dry_run_takes_the_classes_of_the_data(calls, capsys, tmp_path):
     assert f"model.num_classes={len(CLASSES)}\n" in said
 
 
+def test_dry_run_says_that_a_frozen_trunk_needs_weights(calls, capsys):
+    small = ["model.backbone.width=8", "model.backbone.depth=26"]
+    arguments = ["train", "mask_rcnn/detectron2_r50", "--dry-run", *small]
+    assert main(arguments) == 0
+    assert "refuses this: model.backbone.norm=frozen_bn without" in (
+        capsys.readouterr().out
+    )
+    assert main([*arguments, "model.backbone.weights=x.npz"]) == 0
+    assert "refuses" not in capsys.readouterr().out
+
+
 def test_overrides_may_stand_on_both_sides_of_options():
     argv = ["train", RECIPE, "a=1", "--resume", "b=2", "--output", "x", "c=3"]
     options = parser.parse(argv)

@@ -91,7 +91,9 @@ def test_predict_writes_an_overlay_for_every_image(weights, tmp_path):
         arguments += ["--set", setting]
     assert main(arguments) == 0
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["00001.png", "00002.png", "results.json"]
+    assert names == ["00001.png", "00002.png", "classes.json", "results.json"]
+    known = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert known == {"ids": list(CATEGORY_IDS), "names": list(CLASSES)}
 
 
 def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):

@@ -260,6 +260,29 @@ def test_wrong_number_of_classes_is_refused(shapes, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_frozen_trunk_without_weights_is_refused_before_anything_is_done(
+    shapes, tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(trainer, "_run", lambda *_: started.append(1))
+    frozen = "model.backbone.norm=frozen_bn"
+    config = tiny_config(shapes, tmp_path / "run", frozen)
+    with pytest.raises(ConfigError, match="frozen_bn without weights: .*norm=gn"):
+        trainer.train(config, log=lambda line: None)
+    with pytest.raises(ConfigError, match="frozen_bn without weights"):
+        trainer.train(config, resume=True, log=lambda line: None)
+    assert not (tmp_path / "run").exists() and not started
+    for setting in ("train.random_trunk=true", "model.weights=x.tfmask.h5"):
+        allowed = tiny_config(shapes, tmp_path / "run", frozen, setting)
+        trainer.train(allowed, log=lambda line: None)
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir()
+    for suffix in ("index", "data-00000-of-00001"):
+        (folder / f"step-2.{suffix}").write_bytes(b"")
+    trainer.train(config, resume=True, log=lambda line: None)
+    assert len(started) == 3
+
+
 def test_validation_data_is_matched_by_the_names_of_its_classes(shapes, tmp_path):
     """Other ids and another order of the categories; the figures are the same."""
     content = json.loads((shapes / "val" / "annotations.json").read_text())

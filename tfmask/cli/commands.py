@@ -15,6 +15,7 @@ from tfmask.config import (
     recipe_names,
     recipe_summary,
     tables_as_data,
+    why_random_trunk,
 )
 from tfmask.files import write_atomically
 
@@ -74,6 +75,9 @@ def _dry_run(options, config: Config) -> int:
         note = f"  = {times} x {each / 1e9:.6f}" if times > 1 else ""
         print(f"  {part:<24}{each * times / 1e9:>12.3f} G{note}")
     print(f"  {'total':<24}{costs.total / 1e9:>12.3f} G")
+    why = why_random_trunk(config)
+    if why and not config.train.random_trunk:
+        print(f"\n`tfmask train` refuses this: {why}")
     return 0
 
 

@@ -55,6 +55,7 @@ from tfmask.config.settings import SOME, PartConfig, Range, setting
 from tfmask.config.tables import format_tables, tables_as_data
 from tfmask.config.text import apply_overrides, describe
 from tfmask.config.train import LossWeightConfig, LossWeightPoint, TrainConfig
+from tfmask.config.trunk import why_random_trunk
 from tfmask.errors import ConfigError
 
 __all__ = [
@@ -115,4 +116,5 @@ __all__ = [
     "tables_as_data",
     "to_dict",
     "validate",
+    "why_random_trunk",
 ]

@@ -21,10 +21,13 @@ def read_text(text: str, hint, path: str):
     """
     kinds = members(hint)
     words = words_of(hint)
-    if tuple[str, ...] in kinds and "," in text:
+    if kinds == (str, tuple[str, ...]):
         # The name of a file may have commas too.
-        if str not in kinds or not os.path.exists(os.path.expanduser(text)):
-            return tuple(item.strip() for item in text.split(","))
+        one = "," not in text or os.path.exists(os.path.expanduser(text))
+        return text if one else tuple(item.strip() for item in text.split(","))
+    if kinds == (tuple[str, ...],) and text.strip()[:1] not in ("(", "["):
+        # Texts that Python would read as numbers too.
+        return convert(text, hint, path, text)
     if str in kinds or text in words:
         return text
     lowered = text.strip().lower()

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -40,7 +41,8 @@ def train(
       The figures of the last evaluation, `mask/AP`, ...; empty without data.val.
 
     Raises:
-      ConfigError, DataError: settings or data that cannot be used.
+      ConfigError, DataError: settings or data that cannot be used; a frozen trunk
+        without weights, unless train.random_trunk allows it.
       RunFolderError, CheckpointError: the output folder.
       NonFiniteLossError: training diverged.
       TrainingInterrupted: SIGTERM or Ctrl-C, after saving.
@@ -54,6 +56,7 @@ def train(
             f"train.early_stopping={config.train.early_stopping}: expected 0 with "
             "TF_CONFIG; the chief alone evaluates, and the other workers would go on"
         )
+    _check_trunk(config, resume)
     dataset = load_training(config.data, log)
     config = _with_classes(config, dataset)
     with contextlib.ExitStack() as stack:
@@ -111,6 +114,16 @@ def make_reproducible(seed: int) -> None:
     keras.utils.set_random_seed(seed)
     if not tf.config.list_logical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
+
+
+def _check_trunk(config: Config, resume: bool) -> None:
+    """Refuses a run that could only end in step 1 or 2."""
+    folder = Path(config.train.output) / "checkpoints"
+    if config.train.random_trunk or (resume and checkpoints.existing(folder)):
+        return
+    why = config_module.why_random_trunk(config)
+    if why:
+        raise ConfigError(f"{why} (train.random_trunk=true tries it all the same)")
 
 
 def _with_classes(config: Config, dataset) -> Config:
