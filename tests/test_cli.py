@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -135,6 +136,16 @@ def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
 def test_ctrl_c_ends_with_130(monkeypatch):
     failing(monkeypatch, KeyboardInterrupt())
     assert main(["train", RECIPE, "data.train=x"]) == 130
+
+
+def test_commands_run_in_any_thread(calls):
+    codes = []
+    thread = threading.Thread(
+        target=lambda: codes.append(main(["train", RECIPE, "data.train=x"]))
+    )
+    thread.start()
+    thread.join()
+    assert codes == [0] and len(calls) == 1
 
 
 def test_interrupted_training_ends_with_the_code_of_the_signal(monkeypatch):

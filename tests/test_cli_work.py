@@ -86,14 +86,23 @@ def test_evaluate_matches_classes_by_name(weights, tmp_path, capsys):
 def test_predict_writes_an_overlay_for_every_image(weights, tmp_path):
     write_dataset(tmp_path / "data", 2, seed=3, size=64)
     arguments = ["predict", RECIPE, str(tmp_path / "data" / "images")]
-    arguments += ["--load", weights, "--out", str(tmp_path / "out"), "--json"]
-    for setting in SMALL:
+    # Settings may stand among the images, behind --set, and at the end.
+    arguments += [*SMALL[:4], "--load", weights, "--out", str(tmp_path / "out")]
+    for setting in SMALL[4:8]:
         arguments += ["--set", setting]
-    assert main(arguments) == 0
+    assert main([*arguments, "--json", *SMALL[8:]]) == 0
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["00001.png", "00002.png", "classes.json", "results.json"]
     known = json.loads((tmp_path / "out" / "classes.json").read_text())
     assert known == {"ids": list(CATEGORY_IDS), "names": list(CLASSES)}
+
+
+def test_predict_takes_a_word_with_an_equals_sign_for_a_setting(tmp_path, capsys):
+    arguments = ["predict", RECIPE, "--load", "x", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "a.png", "data.falsch=1"]) == 2
+    assert "data.falsch: no such setting" in capsys.readouterr().err
+    assert main([*arguments, "data.exif=ignore"]) == 2
+    assert "IMAGE: expected images" in capsys.readouterr().err
 
 
 def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):

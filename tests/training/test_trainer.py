@@ -255,7 +255,8 @@ def test_missing_training_data_is_one_clear_error(tmp_path):
 
 def test_wrong_number_of_classes_is_refused(shapes, tmp_path):
     config = tiny_config(shapes, tmp_path, "model.num_classes=80")
-    with pytest.raises(ConfigError, match="num_classes=80.* categories"):
+    said = "num_classes=80, as the recipe, .* has 4 categories; model.num_classes=0 on"
+    with pytest.raises(ConfigError, match=said):
         trainer.train(config, log=lambda line: None)
     assert not list(tmp_path.iterdir())
 

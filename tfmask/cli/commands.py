@@ -17,6 +17,7 @@ from tfmask.config import (
     tables_as_data,
     why_random_trunk,
 )
+from tfmask.errors import ConfigError
 from tfmask.files import write_atomically
 
 _COCO_CLASSES = 80  # what published parameter counts are for
@@ -118,7 +119,13 @@ def evaluate(options) -> int:
 
 def predict(options) -> int:
     """Find the objects on images and write overlays."""
-    config = read_config(options.config, options.settings)
+    # A setting may stand among the images, unless there is such a file.
+    among = [t for t in options.images if "=" in t and not Path(t).exists()]
+    inputs = [text for text in options.images if text not in among]
+    overrides = [*options.settings, *among, *options.overrides]
+    config = read_config(options.config, overrides)
+    if not inputs:
+        raise ConfigError("IMAGE: expected images, or folders of them")
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
@@ -132,7 +139,7 @@ def predict(options) -> int:
         boundaries = False
     failures = predict_folder(
         Predictor(model, config.data, class_map, boundaries=boundaries),
-        options.images,
+        inputs,
         options.out,
         options.threshold,
         options.json,

@@ -130,8 +130,9 @@ def _with_classes(config: Config, dataset) -> Config:
     found = dataset.class_map.num_classes
     if config.model.num_classes not in (0, found):
         raise ConfigError(
-            f"model.num_classes={config.model.num_classes}: {dataset.path} has {found} "
-            "categories; leave it at 0 to take their number"
+            f"model.num_classes={config.model.num_classes}, as the recipe, config.json "
+            f"or command line has it: {dataset.path} has {found} categories; "
+            "model.num_classes=0 on the command line takes their number"
         )
     config = copy.deepcopy(config)
     config.model.num_classes = found
