@@ -1,8 +1,12 @@
 """A frozen trunk needs weights."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from tfmask.config import (
+    Config,
+    ResNetConfig,
     apply_overrides,
     load_config,
     recipe_names,
@@ -27,3 +31,14 @@ def test_every_published_recipe_says_that_it_needs_weights(name):
     for norm in ("gn", "bn"):
         advised = [f"model.backbone.norm={norm}", "model.backbone.freeze_at=0"]
         assert not why_random_trunk(validate(apply_overrides(config, advised)))
+
+
+def test_a_backbone_from_outside_may_bring_its_own_weights():
+    @dataclass(kw_only=True)
+    class Own(ResNetConfig):
+        pass
+
+    config = Config()
+    assert why_random_trunk(config)
+    config.model.backbone = Own()
+    assert not why_random_trunk(config)

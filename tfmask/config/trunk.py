@@ -8,13 +8,12 @@ def why_random_trunk(config: Config) -> str:
 
     Frozen batch normalisation without statistics is the identity: the sums of the
     residual blocks double from one to the next, and the first losses are not finite,
-    whatever the learning rate.
+    whatever the learning rate. A backbone from outside knows best where its weights are.
     """
-    model = config.model
-    backbone = model.backbone
-    norm = getattr(backbone, "norm", "")
-    weights = model.weights or getattr(backbone, "weights", "")
-    if norm != "frozen_bn" or weights:
+    model, backbone = config.model, config.model.backbone
+    if not backbone.own_tag() or backbone.norm != "frozen_bn":
+        return ""
+    if model.weights or backbone.weights:
         return ""
     return (
         "model.backbone.norm=frozen_bn without weights: the trunk's normalisation is "
