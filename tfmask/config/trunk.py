@@ -8,7 +8,7 @@ def why_random_trunk(config: Config) -> str:
 
     Frozen batch normalisation without statistics is the identity: the sums of the
     residual blocks double from one to the next, and the first losses are not finite,
-    whatever the learning rate. A backbone from outside knows best where its weights are.
+    whatever the learning rate. A backbone from outside may have weights of its own.
     """
     model, backbone = config.model, config.model.backbone
     if not backbone.own_tag() or backbone.norm != "frozen_bn":
