@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -137,6 +138,16 @@ def test_ctrl_c_ends_with_130(monkeypatch):
     assert main(["train", RECIPE, "data.train=x"]) == 130
 
 
+def test_commands_run_in_any_thread(calls):
+    codes = []
+    thread = threading.Thread(
+        target=lambda: codes.append(main(["train", RECIPE, "data.train=x"]))
+    )
+    thread.start()
+    thread.join()
+    assert codes == [0] and len(calls) == 1
+
+
 def test_interrupted_training_ends_with_the_code_of_the_signal(monkeypatch):
     failing(monkeypatch, errors.TrainingInterrupted(signal.SIGTERM, 12))
     with pytest.raises(SystemExit) as caught:
@@ -216,6 +227,17 @@ def test_dry_run_takes_the_classes_of_the_data(calls, capsys, tmp_path):
     said = capsys.readouterr().out
     assert f"parameters, {len(CLASSES)} classes (data.train)" in said
     assert f"model.num_classes={len(CLASSES)}\n" in said
+
+
+def test_dry_run_says_that_a_frozen_trunk_needs_weights(calls, capsys):
+    small = ["model.backbone.width=8", "model.backbone.depth=26"]
+    arguments = ["train", "mask_rcnn/detectron2_r50", "--dry-run", *small]
+    assert main(arguments) == 0
+    assert "refuses this: model.backbone.norm=frozen_bn without" in (
+        capsys.readouterr().out
+    )
+    assert main([*arguments, "model.backbone.weights=x.npz"]) == 0
+    assert "refuses" not in capsys.readouterr().out
 
 
 def test_overrides_may_stand_on_both_sides_of_options():

@@ -56,25 +56,53 @@ def test_evaluate_writes_results_with_the_ids_of_the_data(weights, tmp_path, cap
     assert "mask/AP" in json.loads(metrics.read_text())["figures"]
 
 
-def test_evaluate_refuses_data_with_other_classes(weights, tmp_path, capsys):
+def test_evaluate_matches_classes_by_name(weights, tmp_path, capsys):
     path = write_dataset(tmp_path, 2, seed=3, size=64)
     content = json.loads(path.read_text())
+    ids = {key: 1000 - key for key in CATEGORY_IDS}
+    for category in content["categories"]:
+        category["id"] = ids[category["id"]]
+    for annotation in content["annotations"]:
+        annotation["category_id"] = ids[annotation["category_id"]]
     content["categories"][0]["name"] = "moon"
     path.write_text(json.dumps(content))
+    results, metrics = tmp_path / "results.json", tmp_path / "metrics.json"
     arguments = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
+    arguments += ["--results", str(results), "--metrics", str(metrics)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "moon: not among the model's classes, " in said
+    assert f"{CLASSES[0]}: classes of the model that are not in it" in said
+    found = {r["category_id"] for r in json.loads(results.read_text())}
+    # The model's first class has no place in the data, and not its id there either.
+    assert found <= {*list(ids.values())[1:], CATEGORY_IDS[0]}
+    for category in content["categories"]:
+        category["name"] += "!"
+    path.write_text(json.dumps(content))
     assert main(arguments) == 1
-    assert "moon" in capsys.readouterr().err
+    assert "no name in common" in capsys.readouterr().err
 
 
 def test_predict_writes_an_overlay_for_every_image(weights, tmp_path):
     write_dataset(tmp_path / "data", 2, seed=3, size=64)
     arguments = ["predict", RECIPE, str(tmp_path / "data" / "images")]
-    arguments += ["--load", weights, "--out", str(tmp_path / "out"), "--json"]
-    for setting in SMALL:
+    # Settings may stand among the images, behind --set, and at the end.
+    arguments += [*SMALL[:4], "--load", weights, "--out", str(tmp_path / "out")]
+    for setting in SMALL[4:8]:
         arguments += ["--set", setting]
-    assert main(arguments) == 0
+    assert main([*arguments, "--json", *SMALL[8:]]) == 0
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["00001.png", "00002.png", "results.json"]
+    assert names == ["00001.png", "00002.png", "classes.json", "results.json"]
+    known = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert known == {"ids": list(CATEGORY_IDS), "names": list(CLASSES)}
+
+
+def test_predict_takes_a_word_with_an_equals_sign_for_a_setting(tmp_path, capsys):
+    arguments = ["predict", RECIPE, "--load", "x", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "a.png", "data.falsch=1"]) == 2
+    assert "data.falsch: no such setting" in capsys.readouterr().err
+    assert main([*arguments, "data.exif=ignore"]) == 2
+    assert "IMAGE: expected images" in capsys.readouterr().err
 
 
 def test_predict_fails_when_an_image_does(weights, tmp_path, capsys):

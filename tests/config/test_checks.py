@@ -58,6 +58,9 @@ BAD = {
     "train.loss_weights.mask.kind=cubic": "one of constant, step, linear",
     "train.loss_weights.mask.points=0": "at least 1 value",
     "train.loss_weights.mask=-1": "at least 0",
+    "data.other_classes=keep": "one of drop, ignore",
+    "data.repeat=0,1": "at least 1",
+    "model.postprocess.nms_scope=image": "one of class, all",
     "evaluation.max_dets=100": "exactly 3 values",
     "evaluation.max_dets=100,10,1": "in ascending order, e.g. evaluation.max_dets=1,10",
     "evaluation.max_dets=0,10,100": "at least 1",
@@ -98,6 +101,14 @@ def test_bad_value_is_one_line_that_names_path_value_and_what_is_expected(overri
     assert message.startswith(override.split(".")[0])
     assert override.split("=")[0].split(".")[-1] in message or "replicas" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["other_classes", "faulty_objects"])
+@pytest.mark.parametrize("setting", ["data.keep_crowd=false", "model.roi.crowd_ioa=2"])
+def test_regions_to_ignore_must_come_to_the_losses(name, setting):
+    check(f"data.{name}=ignore")
+    with pytest.raises(ConfigError, match=f"data.{name}=ignore with {setting[:15]}"):
+        check(f"data.{name}=ignore", setting)
 
 
 @pytest.mark.parametrize(

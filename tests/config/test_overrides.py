@@ -39,6 +39,13 @@ def changed(*overrides):
         ("train.decay_at=0.5,900", "train.decay_at", (0.5, 900.0)),
         ("train.devices=GPU:0,GPU:1", "train.devices", ("GPU:0", "GPU:1")),
         ("train.devices=", "train.devices", ()),
+        ("train.devices=('CPU:0',)", "train.devices", ("CPU:0",)),
+        ("data.classes=traffic light, 7", "data.classes", ("traffic light", "7")),
+        ("data.classes=1,2", "data.classes", ("1", "2")),
+        ("data.train=a", "data.train", "a"),
+        ("data.train=a,b", "data.train", ("a", "b")),
+        ("data.train_images=,b", "data.train_images", ("", "b")),
+        ("data.merge.St. Bernard=dog", "data.merge", {"St. Bernard": "dog"}),
         ("evaluation.max_dets=1,10,400", "evaluation.max_dets", (1, 10, 400)),
         ("model.backbone.depth=101", "model.backbone.depth", 101),
         ("model.mask.pyramid.kernel_size=4", "model.mask.pyramid.kernel_size", 4),
@@ -51,6 +58,24 @@ def test_override_takes_the_type_of_the_setting(override, path, value):
     setting = get(validate(changed(override)), path)
     assert setting == value
     assert type(setting) is type(value)
+
+
+def test_a_path_that_is_there_may_have_commas(tmp_path):
+    path = tmp_path / "a,b"
+    path.mkdir()
+    assert changed(f"data.train={path}").data.train == str(path)
+
+
+def test_texts_of_a_dict_add_up_and_are_listed():
+    config = changed("data.merge.a=c", "data.merge.b=c", "data.train=~/x,y")
+    assert config.data.merge == {"a": "c", "b": "c"}
+    assert config.data.train == (os.path.expanduser("~/x"), "y")
+    lines = describe(config).splitlines()
+    assert "data.merge.b=c" in lines
+    again = changed(*(shlex.split(line)[0] for line in lines))
+    assert again.data == config.data
+    with pytest.raises(ConfigError, match="data.merge=x: expected a dict"):
+        changed("data.merge=x")
 
 
 # --- variants -------------------------------------------------------------------------

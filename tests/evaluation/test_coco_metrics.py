@@ -47,6 +47,18 @@ def test_equals_pycocotools_on_synthetic_sets(synthetic_set, kind):
         assert metrics[f"{kind}/{name}"] == pytest.approx(expected, abs=1e-12), name
 
 
+@pytest.mark.parametrize("kind", ["mask", "box"])
+def test_ap_at_each_iou_is_pycocotools(synthetic_set, kind):
+    truth, results = synthetic_set
+    metrics = evaluate(truth, results, boundary=False)
+    precision = reference_eval(truth, results, kind).eval["precision"][..., 0, -1]
+    expected = [p[p > -1].mean() if (p > -1).any() else -1 for p in precision]
+    found = metrics.per_iou[kind]
+    assert list(found) == [f"0.{n}" for n in range(50, 100, 5)]
+    np.testing.assert_allclose(list(found.values()), expected, atol=1e-12)
+    assert metrics[f"{kind}/AP75"] == found["0.75"]
+
+
 def test_boundary_ap_equals_faster_coco_eval(synthetic_set):
     faster = pytest.importorskip("faster_coco_eval")
     truth, results = synthetic_set
@@ -296,11 +308,16 @@ def test_table_shows_all_figures_and_a_dash_for_undefined_ones():
     assert lines[1].split()[6] == "-"  # no large instances
     assert re.search(r"crowded instances: 0\.505", text)
     assert re.search(r"^thing +2 ", text, re.M)
+    (start,) = [i for i, line in enumerate(lines) if line.startswith("AP at IoU")]
+    assert lines[start].split()[3:] == [f"0.{n}" for n in range(50, 100, 5)]
+    assert lines[start + 2].split()[:2] == ["mask", "0.505"]
 
 
 def test_metrics_go_through_json():
     metrics = evaluate(*make_set(4))
-    assert json.loads(json.dumps(metrics.to_json()))["figures"] == dict(metrics)
+    read = json.loads(json.dumps(metrics.to_json()))
+    assert read["figures"] == dict(metrics)
+    assert read["per_iou"]["mask"]["0.50"] == metrics["mask/AP50"]
 
 
 def test_annotation_id_0_is_noted():

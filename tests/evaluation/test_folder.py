@@ -178,7 +178,7 @@ def test_names_that_are_no_text_are_predicted_on(tmp_path):
     out = tmp_path / "out"
     assert predict_folder(predictor(), [tmp_path], out, write_json=True) == 0
     results = json.loads((out / "results.json").read_text())
-    assert len(results) == 2 and len(list(out.iterdir())) == 3
+    assert len(results) == 2 and len(list(out.iterdir())) == 4
 
 
 def test_a_prediction_that_is_stopped_keeps_what_was_done(tmp_path):

@@ -132,10 +132,11 @@ def test_mask_score_is_the_score_times_the_iou_of_the_class():
     last.bias.assign([0.75, 0.25, 3.0])
     out = {k: v.numpy() for k, v in model(small_batch(), training=False).items()}
     assert {1, 2, 3} == set(out["labels"][out["valid"]])
-    factors = np.float32([0, 0.75, 0.25, 1])[out["labels"]]  # no IoU is above 1
+    factors = np.float32([0, 0.75, 0.25, 3])[out["labels"]]  # not clipped to 1
     np.testing.assert_allclose(out["mask_scores"], out["scores"] * factors, rtol=1e-6)
-    last.bias.assign([-1.0] * 3)  # nor below 0
-    assert not model(small_batch(), training=False)["mask_scores"].numpy().any()
+    last.bias.assign([-1.0] * 3)  # nor to 0
+    out = model(small_batch(), training=False)
+    np.testing.assert_allclose(out["mask_scores"], -out["scores"], rtol=1e-6)
 
 
 def test_scoring_changes_neither_boxes_nor_scores_nor_masks():

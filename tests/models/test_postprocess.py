@@ -1,4 +1,7 @@
+import dataclasses
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfmask.models.packing import pack
@@ -22,6 +25,23 @@ def test_suppression_is_within_a_class():
     out = run([[0.9, 0.0], [0.8, 0.7]], [[box, box], [box, box]])
     assert list(out.labels) == [1, 2, 0, 0]
     np.testing.assert_allclose(out.scores, [0.9, 0.7, 0, 0])
+
+
+def test_suppression_over_all_classes_keeps_the_best_of_a_place():
+    box, beside = [10, 10, 30, 30], [40, 10, 60, 30]
+    settings = dataclasses.replace(SETTINGS, nms_scope="all")
+    # The same place by two classes, of one roi and of two; another place.
+    out = run(
+        [[0.6, 0.5], [0.3, 0.7], [0.0, 0.2]], [[box] * 2, [box] * 2, [beside] * 2],
+        settings=settings,
+    )  # fmt: skip
+    assert out.labels.tolist() == [2, 2, 0, 0]
+    np.testing.assert_allclose(out.scores, [0.7, 0.2, 0, 0])
+    np.testing.assert_array_equal(out.boxes[:2], [box, beside])
+    shared = run([[0.6, 0.5]], [[box]], settings=settings)
+    assert shared.labels.tolist() == [1, 0, 0, 0]
+    with pytest.raises(ValueError, match="nms_scope"):
+        dataclasses.replace(SETTINGS, nms_scope="image")
 
 
 def test_scores_at_the_threshold_and_invalid_rows_are_left_out():

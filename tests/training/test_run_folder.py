@@ -6,6 +6,7 @@ import pytest
 from training.fake_run import CLASSES, fake_config
 
 from tfmask import config as config_module
+from tfmask.data.classes import join
 from tfmask.data.dataset import Dataset, ImageRecord
 from tfmask.errors import RunFolderError
 from tfmask.structures import ClassMap
@@ -159,6 +160,36 @@ def test_data_is_told_apart_by_what_it_is_not_where_it_lies():
     ]
     hashes = [identity(data(*images))["sha256"] for images in others]
     assert len({first["sha256"], *hashes}) == 7
+
+
+def test_all_sets_of_a_union_tell_it_apart():
+    first = data()
+    union = identity(join([first, data(record(3, [3]))]))
+    assert (union["images"], union["instances"]) == (3, 4)
+    moved = join([data(path="/a"), data(record(3, [3]), path="/b")])
+    assert identity(moved) == union
+    changed = [
+        join([first, data(record(4, [3]))]),
+        join([first, data(record(3, [1]))]),
+        join([data(record(3, [3])), first]),
+        join([first, data(record(3, [3]))], (1, 2)),
+    ]
+    assert len({identity(other)["sha256"] for other in changed}) == 4
+    assert union["sha256"] not in {identity(other)["sha256"] for other in changed}
+
+
+def test_a_setting_that_the_run_did_not_know_has_its_default(tmp_path):
+    started(tmp_path)
+    path = tmp_path / "config.json"
+    written = json.loads(path.read_text())
+    del written["data"]["classes"], written["data"]["merge"]
+    path.write_text(json.dumps(written))
+    config = fake_config(tmp_path)
+    assert RunFolder(config, CLASSES).open(resume=True) == []
+    path.write_text(json.dumps(written))
+    config.data.classes = ("round",)
+    with pytest.raises(RunFolderError, match="data.classes"):
+        RunFolder(config, CLASSES).open(resume=True)
 
 
 def run_on(tmp_path, dataset):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tfmask import config as config_module
+from tfmask.data import sets
 from tfmask.data.synthetic.generate import write_dataset
-from tfmask.errors import ConfigError, DataError, RunFolderError
+from tfmask.errors import ConfigError, RunFolderError
 from tfmask.training import checkpoints, run_lock, trainer
 from tfmask.weights import files as weight_files
 from tfmask.weights import load
@@ -254,25 +255,56 @@ def test_missing_training_data_is_one_clear_error(tmp_path):
 
 def test_wrong_number_of_classes_is_refused(shapes, tmp_path):
     config = tiny_config(shapes, tmp_path, "model.num_classes=80")
-    with pytest.raises(ConfigError, match="num_classes=80.* categories"):
+    said = "num_classes=80, as the recipe, .* has 4 categories; model.num_classes=0 on"
+    with pytest.raises(ConfigError, match=said):
         trainer.train(config, log=lambda line: None)
     assert not list(tmp_path.iterdir())
 
 
-def test_validation_data_must_have_the_same_categories(shapes, tmp_path):
-    other = json.loads((shapes / "val" / "annotations.json").read_text())
-    other["categories"][0]["name"] = "blob"
+def test_frozen_trunk_without_weights_is_refused_before_anything_is_done(
+    shapes, tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(trainer, "_run", lambda *_: started.append(1))
+    frozen = "model.backbone.norm=frozen_bn"
+    config = tiny_config(shapes, tmp_path / "run", frozen)
+    with pytest.raises(ConfigError, match="frozen_bn without weights: .*norm=gn"):
+        trainer.train(config, log=lambda line: None)
+    with pytest.raises(ConfigError, match="frozen_bn without weights"):
+        trainer.train(config, resume=True, log=lambda line: None)
+    assert not (tmp_path / "run").exists() and not started
+    for setting in ("train.random_trunk=true", "model.weights=x.tfmask.h5"):
+        allowed = tiny_config(shapes, tmp_path / "run", frozen, setting)
+        trainer.train(allowed, log=lambda line: None)
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir()
+    for suffix in ("index", "data-00000-of-00001"):
+        (folder / f"step-2.{suffix}").write_bytes(b"")
+    trainer.train(config, resume=True, log=lambda line: None)
+    assert len(started) == 3
+
+
+def test_validation_data_is_matched_by_the_names_of_its_classes(shapes, tmp_path):
+    """Other ids and another order of the categories; the figures are the same."""
+    content = json.loads((shapes / "val" / "annotations.json").read_text())
+    highest = max(category["id"] for category in content["categories"])
+    for records, key in (("categories", "id"), ("annotations", "category_id")):
+        for record in content[records]:
+            record[key] = highest + 1 - record[key]
     path = tmp_path / "other.json"
-    path.write_text(json.dumps(other))
-    config = tiny_config(
-        shapes,
-        tmp_path / "run",
-        f"data.val={path}",
-        f"data.val_images={shapes}/val/images",
-    )
-    dataset = trainer._load(config, "train", lambda line: None)
-    with pytest.raises(DataError, match="blob"):
-        trainer._validation_data(config, dataset, lambda line: None)
+    path.write_text(json.dumps(content))
+    config = tiny_config(shapes, tmp_path / "run")
+    classes = sets.load_training(config.data, None).class_map
+    found = []
+    for annotations in (shapes / "val" / "annotations.json", path):
+        config.data.val = str(annotations)
+        config.data.val_images = f"{shapes}/val/images"
+        found.append(sets.load_validation(config.data, classes, None))
+    same, other = found
+    assert other.class_map.names == same.class_map.names == classes.names
+    assert other.class_map.ids == tuple(highest + 1 - i for i in same.class_map.ids)
+    for one, two in zip(same.images, other.images, strict=True):
+        np.testing.assert_array_equal(one.labels, two.labels)
 
 
 def test_folder_of_a_running_training_is_refused(shapes, tmp_path):

@@ -8,6 +8,7 @@ message on stderr; with `TFMASK_TRACEBACK=1` the traceback comes with it.
 import os
 import signal
 import sys
+import threading
 
 from tfmask.cli.parser import parse
 from tfmask.cli.startup import escape_what_streams_cannot_encode
@@ -15,14 +16,16 @@ from tfmask.errors import ConfigError, TfmaskError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command.
+    """Runs one command, in any thread; SIGTERM is seen in the main one.
 
     Args:
       argv: the arguments; default those of the process.
     """
     escape_what_streams_cannot_encode()
     options = parse(sys.argv[1:] if argv is None else argv)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    # Python takes signals, and lets handlers be set, in the main thread alone.
+    catches = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _terminate) if catches else None
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
@@ -39,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tfmask: {error}", file=sys.stderr)
         return 2 if isinstance(error, (ConfigError, SyntaxError)) else 1
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if catches:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(number, frame):

@@ -16,10 +16,10 @@ from tfmask.config import (
     recipe_names,
     recipe_summary,
     tables_as_data,
+    why_random_trunk,
 )
 from tfmask.errors import ConfigError
 from tfmask.files import write_atomically
-from tfmask.structures import ClassMap
 
 _COCO_CLASSES = 80  # what published parameter counts are for
 
@@ -32,11 +32,9 @@ def train(options) -> int:
     if options.dry_run:
         return _dry_run(options, read_config(options.config, overrides))
     config = read_config(options.config, overrides)
-    if not config.data.train:
-        raise ConfigError(
-            "data.train: expected the training data, e.g. data.train=FOLDER with "
-            "annotations.json and images/ in it"
-        )
+    from tfmask.data.sets import training_places
+
+    training_places(config.data)  # a forgotten one is said at once
     start_tensorflow()
     from tfmask.training import trainer
 
@@ -50,7 +48,10 @@ def _dry_run(options, config: Config) -> int:
     if settings.num_classes:
         origin = "model.num_classes"
     elif config.data.train:
-        settings.num_classes = _classes_of(config, "train").num_classes
+        from tfmask.data.sets import load_training
+
+        found = load_training(config.data, log=_say).class_map
+        settings.num_classes = found.num_classes
         origin = "data.train"
     else:
         settings = dataclasses.replace(settings, num_classes=_COCO_CLASSES)
@@ -76,26 +77,27 @@ def _dry_run(options, config: Config) -> int:
         note = f"  = {times} x {each / 1e9:.6f}" if times > 1 else ""
         print(f"  {part:<24}{each * times / 1e9:>12.3f} G{note}")
     print(f"  {'total':<24}{costs.total / 1e9:>12.3f} G")
+    why = why_random_trunk(config)
+    if why and not config.train.random_trunk:
+        print(f"\n`tfmask train` refuses this: {why}")
     return 0
 
 
 def evaluate(options) -> int:
     """Evaluate weights on data.val and print the figures."""
     config = read_config(options.config, options.overrides)
+    from tfmask.data.sets import load_validation, no_place
+
     if not config.data.val:
-        raise ConfigError(
-            "data.val: expected the data to evaluate on, e.g. data.val=FOLDER with "
-            "annotations.json and images/ in it"
-        )
+        raise no_place("val")
     start_tensorflow()
-    from tfmask.data.readers import load_dataset
     from tfmask.evaluation.metrics import find_metric, limit_note
     from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
+    from tfmask.weights.load import read_class_map
 
-    dataset = load_dataset(
-        config.data.val, config.data.val_images, config.data, log=_say
-    )
+    known = read_class_map(options.load)
+    dataset = load_validation(config.data, known, log=_say)
     metric = find_metric(config.evaluation, dataset)
     note = limit_note(dataset, config.model.postprocess.max_detections)
     if note:
@@ -118,7 +120,13 @@ def evaluate(options) -> int:
 
 def predict(options) -> int:
     """Find the objects on images and write overlays."""
-    config = read_config(options.config, options.settings)
+    # A setting may stand among the images, unless there is such a file.
+    among = [t for t in options.images if "=" in t and not Path(t).exists()]
+    inputs = [text for text in options.images if text not in among]
+    overrides = [*options.settings, *among, *options.overrides]
+    config = read_config(options.config, overrides)
+    if not inputs:
+        raise ConfigError("IMAGE: expected images, or folders of them")
     start_tensorflow()
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
@@ -132,7 +140,7 @@ def predict(options) -> int:
         boundaries = False
     failures = predict_folder(
         Predictor(model, config.data, class_map, boundaries=boundaries),
-        options.images,
+        inputs,
         options.out,
         options.threshold,
         options.json,
@@ -211,14 +219,3 @@ def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
-
-
-def _classes_of(config: Config, which: str) -> ClassMap:
-    from tfmask.data.readers import load_dataset
-
-    return load_dataset(
-        getattr(config.data, which),
-        getattr(config.data, f"{which}_images"),
-        config.data,
-        log=_say,
-    ).class_map

@@ -15,8 +15,9 @@ def load_model(config: Config, path: str, class_map: ClassMap):
 
     if config.model.num_classes not in (0, class_map.num_classes):
         raise ConfigError(
-            f"model.num_classes={config.model.num_classes}: the data or the weights "
-            f"have {class_map.num_classes} classes; leave it at 0 to take their number"
+            f"model.num_classes={config.model.num_classes}, as CONFIG or the command "
+            f"line has it: the weights have {class_map.num_classes} classes; "
+            "model.num_classes=0 on the command line takes their number"
         )
     settings = dataclasses.replace(config.model, num_classes=class_map.num_classes)
     model = build_model(settings, config.train.precision)

@@ -148,8 +148,10 @@ def _predict(subparsers) -> None:
         action="append",
         default=[],
         metavar="path=value",
-        help="a setting that differs from the recipe; may be given repeatedly",
+        help="a setting that differs from the recipe; may be given repeatedly, and "
+        "stand without --set",
     )
+    parser.set_defaults(overrides=[])
 
 
 def _validate(subparsers) -> None:

@@ -56,6 +56,7 @@ from tfmask.config.tables import tables_as_data
 from tfmask.config.tables_text import format_tables
 from tfmask.config.text import apply_overrides, describe
 from tfmask.config.train import LossWeightConfig, LossWeightPoint, TrainConfig
+from tfmask.config.trunk import why_random_trunk
 from tfmask.errors import ConfigError
 
 __all__ = [
@@ -116,4 +117,5 @@ __all__ = [
     "tables_as_data",
     "to_dict",
     "validate",
+    "why_random_trunk",
 ]

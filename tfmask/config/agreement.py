@@ -40,6 +40,7 @@ def check_agreement(config: Config) -> None:
             "least one of them on"
         )
     _check_train(config.train)
+    _check_ignored(config)
 
 
 def _check_backbone(backbone) -> None:
@@ -188,6 +189,25 @@ def _check_train(train: TrainConfig) -> None:
             f"train.batch_size={train.batch_size}: expected a multiple of the "
             f"{replicas} replicas"
         )
+
+
+def _check_ignored(config: Config) -> None:
+    """Regions to ignore must come to the losses, and be ignored there."""
+    data = config.data
+    for name in ("other_classes", "faulty_objects"):
+        if getattr(data, name) != "ignore":
+            continue
+        if not data.keep_crowd:
+            raise ConfigError(
+                f"data.{name}=ignore with data.keep_crowd=False: expected "
+                "keep_crowd=True, or the regions to ignore are dropped"
+            )
+        if config.model.roi.crowd_ioa > 1:
+            raise ConfigError(
+                f"data.{name}=ignore with model.roi.crowd_ioa="
+                f"{config.model.roi.crowd_ioa:g}: expected at most 1, or the regions "
+                "to ignore are background"
+            )
 
 
 def _items(values: tuple) -> str:

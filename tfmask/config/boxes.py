@@ -150,4 +150,6 @@ class PostprocessConfig:
 
     score_threshold: float = setting(0.05, at_least=0, at_most=1)
     nms_iou: float = setting(0.5, at_least=0, at_most=1)
+    # Which boxes suppress each other: those of one class, or those of all classes.
+    nms_scope: Literal["class", "all"] = "class"
     max_detections: int = setting(100, at_least=1)  # per image

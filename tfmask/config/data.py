@@ -1,12 +1,13 @@
 """Settings of the data and of evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
 DataFormat = Literal["auto", "coco"]
 MetricName = Literal["auto", "coco"]
+Paths = str | tuple[str, ...]
 
 
 @dataclass(kw_only=True)
@@ -15,13 +16,23 @@ class DataConfig:
 
     # What is read from train and val; auto: what lies there. Or settings of a reader.
     format: DataFormat | PartConfig = "auto"
-    # Folder with annotations.json and images/, or an annotation JSON.
-    train: str = setting("", path=True)
-    train_images: str = setting("", path=True)  # default: images/ beside the JSON
+    # Folder with annotations.json and images/, or an annotation JSON. Several of them
+    # are one training set, whose classes are those of all by name.
+    train: Paths = setting("", path=True)
+    train_images: Paths = setting("", path=True)  # default: images/ beside the JSON
+    # How often an epoch has the images of each of `train`; empty: once.
+    repeat: tuple[int, ...] = setting((), at_least=1)
     val: str = setting("", path=True)
     val_images: str = setting("", path=True)
     strict: bool = False  # true: a bad record is an error; false: left out and counted
     exif: Literal["auto", "apply", "ignore"] = "auto"
+    # Class -> the class that it is read as, in train and val.
+    merge: dict[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()  # the only ones that there are, after merge; (): all
+    # Objects of other classes are background, or regions to ignore.
+    other_classes: Literal["drop", "ignore"] = "drop"
+    # Faulty records whose box is sound: not there, or regions to ignore.
+    faulty_objects: Literal["drop", "ignore"] = "drop"
     keep_empty: bool = True  # train on images without objects
     keep_crowd: bool = True  # false: crowd regions are dropped, as if not annotated
     # Training: one of these is drawn for each example.

@@ -30,7 +30,8 @@ def apply_overrides(config: Config, overrides: list[str]) -> Config:
     settings of the same name that were not at their default. An item of a tuple has its
     index as name, `model.boxes.stages.0.fg_iou=0.6`; the index after the last one adds
     an item, and `model.boxes.stages=1` sets how many there are.
-    `train.loss_weights.NAME=NUMBER` sets a constant weight for one loss term.
+    `train.loss_weights.NAME=NUMBER` sets a constant weight for one loss term, and
+    `data.merge.OLD=NEW` one text of a dict; OLD may have points in it.
 
     `~` in settings that name files is replaced by the home folder, in the whole
     configuration.
@@ -74,6 +75,8 @@ def _set(value, hint, names: list[str], override: _Override):
     if isinstance(value, dict) and group:
         override.seen += f"{name}."
         return {**value, name: _set(value.get(name, group()), group, rest, override)}
+    if hint == dict[str, str]:
+        return {**value, ".".join(names): override.text}
     raise ConfigError(
         f"{override.path}: {override.seen.rstrip('.')} has no settings inside it"
     )
@@ -174,12 +177,19 @@ def _expand_home(node) -> None:
     for item, _, value in settings_of(node):
         if is_group(value):
             _expand_home(value)
-        elif is_path(item) and isinstance(value, str) and "~" in value:
-            head, colon, tail = value.partition(":")
-            if value.startswith("~"):
-                setattr(node, item.name, os.path.expanduser(value))
-            elif tail.startswith("~"):
-                setattr(node, item.name, head + colon + os.path.expanduser(tail))
+        elif is_path(item) and isinstance(value, str):
+            setattr(node, item.name, _at_home(value))
+        elif is_path(item) and isinstance(value, tuple):
+            setattr(node, item.name, tuple(map(_at_home, value)))
+
+
+def _at_home(path: str) -> str:
+    head, colon, tail = path.partition(":")
+    if path.startswith("~"):
+        return os.path.expanduser(path)
+    if tail.startswith("~"):
+        return head + colon + os.path.expanduser(tail)
+    return path
 
 
 def describe(config: Config) -> str:
@@ -206,5 +216,7 @@ def _describe_value(value, hint, path: str, lines: list[str]) -> None:
     elif isinstance(value, dict) and item_group(hint):
         for name, item in value.items():
             _describe(item, f"{path}.{name}.", lines)
+    elif hint == dict[str, str]:
+        lines += [shlex.quote(f"{path}.{name}={text}") for name, text in value.items()]
     else:
         lines.append(shlex.quote(f"{path}={write_text(value)}"))

@@ -49,6 +49,8 @@ class TrainConfig:
     decay_at: tuple[float, ...] = setting((2 / 3, 8 / 9), above=0)
     decay_factor: float = setting(0.1, above=0, at_most=1)
     clip_norm: float = setting(0.0, at_least=0)  # global gradient norm; 0: no clipping
+    # Train although the trunk is frozen and has no weights, which seldom stays finite.
+    random_trunk: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     devices: tuple[str, ...] = ()  # e.g. ("GPU:0", "GPU:1"); empty: all visible GPUs
     # Logical CPU devices, one replica each (for tests).

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import os
 from typing import Any, Literal, get_args, get_origin
 
 from tfmask.config.hints import item_group, members, takes_parts, variants_of, words_of
@@ -20,6 +21,13 @@ def read_text(text: str, hint, path: str):
     """
     kinds = members(hint)
     words = words_of(hint)
+    if kinds == (str, tuple[str, ...]):
+        # The name of a file may have commas too.
+        one = "," not in text or os.path.exists(os.path.expanduser(text))
+        return text if one else tuple(item.strip() for item in text.split(","))
+    if kinds == (tuple[str, ...],) and text.strip()[:1] not in ("(", "["):
+        # Texts that Python would read as numbers too.
+        return convert(text, hint, path, text)
     if str in kinds or text in words:
         return text
     lowered = text.strip().lower()
@@ -43,6 +51,8 @@ def convert(value, hint, path: str, text: str | None = None):
       ConfigError: it is of another type.
     """
     shown = repr(value) if text is None else text
+    if isinstance(value, str) and str in members(hint):
+        return value
     for kind in members(hint):
         if get_origin(kind) is tuple:
             return _convert_tuple(value, kind, path, shown)

@@ -30,7 +30,7 @@ class ImageRecord:
     width: int
     height: int
     boxes: np.ndarray  # [n, 4] float32 x1, y1, x2, y2, pixels, inside the image
-    labels: np.ndarray  # [n] int32, 1..K
+    labels: np.ndarray  # [n] int32, 1..K; 0: to ignore whatever class is found there
     crowd: np.ndarray  # [n] bool: a region to ignore
     areas: np.ndarray  # [n] float64, pixels: decides what is small, medium, large
     annotation_ids: tuple  # as in the annotations; None where one has none
@@ -57,6 +57,11 @@ class ImageRecord:
         boxes = self.boxes.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         return boxes
+
+    def labels_meant(self, index: int, num_classes: int) -> tuple[int, ...]:
+        """The labels, 1..K, that the annotation of one instance is about."""
+        label = int(self.labels[index])
+        return (label,) if label else tuple(range(1, num_classes + 1))
 
     def select(self, kept: np.ndarray) -> "ImageRecord":
         """The record with some of its instances.
@@ -90,6 +95,7 @@ class Dataset:
     problems: list[Problem] = field(default_factory=list)  # left out or mended
     images_left_out: int = 0
     annotations_left_out: int = 0  # those of left-out images included
+    annotations_ignored: int = 0  # faulty ones that became regions to ignore
     exif: str = "auto"  # how `images.read_image` is to be called
     format: str = "coco"  # the word of data.readers
     class_frequencies: tuple[str, ...] = ()  # LVIS: "r", "c" or "f" of labels 1..K
@@ -124,22 +130,24 @@ class Dataset:
         """The records that were kept, as a COCO instances object.
 
         Annotations are numbered from 1: COCO's own metrics take the id 0 for "no
-        match". Image and category ids stay as they are.
+        match". Image and category ids stay as they are. A region to ignore whatever
+        is found there is one of every class.
         """
         annotations: list[dict] = []
         for image in self.images:
             for i, box in enumerate(image.metric_boxes().tolist()):
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": image.image_id,
-                        "category_id": self.class_map.ids[image.labels[i] - 1],
-                        "bbox": box,
-                        "area": float(image.areas[i]),
-                        "iscrowd": int(image.crowd[i]),
-                        "segmentation": seg.to_coco(image.segmentations[i]),
-                    }
-                )
+                for label in image.labels_meant(i, self.class_map.num_classes):
+                    annotations.append(
+                        {
+                            "id": len(annotations) + 1,
+                            "image_id": image.image_id,
+                            "category_id": self.class_map.ids[label - 1],
+                            "bbox": box,
+                            "area": float(image.areas[i]),
+                            "iscrowd": int(image.crowd[i]),
+                            "segmentation": seg.to_coco(image.segmentations[i]),
+                        }
+                    )
         return {
             "images": [self._image_to_coco(image) for image in self.images],
             "annotations": annotations,

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tfmask.config import DataConfig
-from tfmask.data.dataset import Dataset, ImageRecord
+from tfmask.data.dataset import Dataset
 from tfmask.data.problems import ERROR, Problem
 from tfmask.errors import ConfigError, DataError
 
@@ -79,17 +79,34 @@ def load_dataset(
     if options.strict and errors:
         raise DataError(_quote(dataset, errors), errors[0].kind)
     if training:
-        why = why_no_objects(dataset)
-        if why:
-            raise DataError(f"{dataset.source}: {why}", "no_objects")
-        dataset = replace(dataset, images=_for_training(dataset.images, options))
+        dataset = for_training(dataset, options)
     if not dataset.images:
-        what = "usable and not empty" if training else "usable"
         quoted = f": {_quote(dataset, errors)}" if errors else ""
-        raise DataError(f"{dataset.source}: no image is {what}{quoted}", "no_images")
+        raise DataError(f"{dataset.source}: no image is usable{quoted}", "no_images")
     if dataset.problems and log is not None:
         log(_summary(dataset, len(errors)))
     return dataset
+
+
+def for_training(dataset: Dataset, options: DataConfig) -> Dataset:
+    """The images and regions of a data set that are to be trained on.
+
+    Args:
+      dataset: as it was read.
+      options: keep_empty, keep_crowd.
+
+    Raises:
+      DataError: there is no object.
+    """
+    why = why_no_objects(dataset)
+    if why:
+        raise DataError(f"{dataset.source}: {why}", "no_objects")
+    records = dataset.images
+    if not options.keep_empty:
+        records = [r for r in records if not r.crowd.all()]  # all() of none is true
+    if not options.keep_crowd:
+        records = [r.select(~r.crowd) if r.crowd.any() else r for r in records]
+    return replace(dataset, images=records)
 
 
 def find_reader(data_format, path: str) -> Callable:
@@ -122,7 +139,9 @@ def why_no_objects(dataset: Dataset) -> str:
     if dataset.num_objects:
         return ""
     none = "there is not one object to train on"
-    crowds, left_out = dataset.num_annotations, dataset.annotations_left_out
+    faulty = dataset.annotations_ignored
+    crowds = dataset.num_annotations - faulty
+    left_out = dataset.annotations_left_out + faulty
     if not crowds and not left_out:
         return f"{none}: the {len(dataset)} images have no annotations"
     if crowds >= left_out:
@@ -141,23 +160,18 @@ def why_no_objects(dataset: Dataset) -> str:
     return f"{why}; the commonest fault, {count} times: {example}"
 
 
-def _for_training(records: list[ImageRecord], options: DataConfig) -> list[ImageRecord]:
-    if not options.keep_empty:
-        records = [r for r in records if not r.crowd.all()]  # all() of none is true
-    if not options.keep_crowd:
-        records = [r.select(~r.crowd) if r.crowd.any() else r for r in records]
-    return records
-
-
 def _words() -> str:
     return ", ".join(["auto", *FORMATS])
 
 
 def _summary(dataset: Dataset, num_errors: int) -> str:
     left, images = dataset.annotations_left_out, dataset.images_left_out
+    ignored = dataset.annotations_ignored
+    regions = f", {ignored} annotations made regions to ignore" if ignored else ""
     return (
         f"{dataset.source}: {left} of {dataset.num_annotations + left} annotations and "
-        f"{images} of {len(dataset) + images} images left out ({num_errors} errors, "
+        f"{images} of {len(dataset) + images} images left out{regions} "
+        f"({num_errors} errors, "
         f"{len(dataset.problems) - num_errors} warnings); `tfmask validate "
         f"{dataset.path}` lists them"
     )

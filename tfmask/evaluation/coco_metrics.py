@@ -33,14 +33,24 @@ class Metrics(dict):
     Attributes:
       per_class: a dict for every class with `id`, `name`, `instances` and the class's
         figures under the same names.
+      per_iou: for `box`, `mask`, `boundary` the AP at each IoU threshold, whose mean is
+        AP; `{"0.50": 0.61, "0.55": 0.58, ...}`.
       max_dets: the numbers of detections per image that AR was taken at; AP and the
         figures by size are taken at the largest.
       notes: sentences on what the reader of the figures should know.
     """
 
-    def __init__(self, figures: dict, per_class: list, max_dets: tuple, notes: list):
+    def __init__(
+        self,
+        figures: dict,
+        per_class: list,
+        per_iou: dict,
+        max_dets: tuple,
+        notes: list,
+    ):
         super().__init__(figures)
         self.per_class = per_class
+        self.per_iou = per_iou
         self.max_dets = max_dets
         self.notes = notes
 
@@ -48,6 +58,7 @@ class Metrics(dict):
         return {
             "figures": dict(self),
             "per_class": self.per_class,
+            "per_iou": self.per_iou,
             "max_dets": list(self.max_dets),
             "notes": self.notes,
         }
@@ -138,7 +149,8 @@ def evaluate(
             ).run(mask_ious=run.ious)
             figures |= summarize(tables["boundary"], "boundary")
     notes = _notes(truth, results, max_dets[-1])
-    return Metrics(figures, _per_class(truth, tables), max_dets, notes)
+    per_iou = {kind: _per_iou(run) for kind, run in tables.items()}
+    return Metrics(figures, _per_class(truth, tables), per_iou, max_dets, notes)
 
 
 def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
@@ -277,6 +289,12 @@ def _per_class(truth: GroundTruth, runs: dict) -> list[dict]:
             row[f"{kind}/AP75"] = _average_precision(run, iou=0.75, label=label)
         table.append(row)
     return table
+
+
+def _per_iou(run: InstanceEval) -> dict[str, float]:
+    """AP by IoU threshold, as BMask R-CNN's Fig. 1 has it."""
+    thresholds = run.params.iouThrs.tolist()
+    return {f"{iou:.2f}": _average_precision(run, iou=iou) for iou in thresholds}
 
 
 def _notes(truth: GroundTruth, results: list[dict], most: int) -> list[str]:

@@ -24,7 +24,7 @@ def _columns(rows: list[list[str]]) -> list[str]:
 
 
 def format_table(metrics, per_class: bool = True) -> str:
-    """The figures as text: a line for boxes, masks, boundaries; then the classes.
+    """The figures as text: a line for boxes, masks, boundaries; by IoU; by class.
 
     Args:
       metrics: `coco_metrics.Metrics`.
@@ -41,6 +41,10 @@ def format_table(metrics, per_class: bool = True) -> str:
             f"mask AP of crowded instances: {_cell(metrics['mask/AP_crowded'])} "
             f"(AP50 {_cell(metrics['mask/AP50_crowded'])})"
         )
+    if kinds:
+        rows = [["AP at IoU", *metrics.per_iou[kinds[0]]]]
+        rows += [[k, *map(_cell, metrics.per_iou[k].values())] for k in kinds]
+        lines += ["", *_columns(rows)]
     if per_class and len(metrics.per_class) > 0 and kinds:
         rows = [["class", "instances"]]
         rows[0] += [f"{kind} {name}" for kind in kinds for name in ("AP", "AP50")]

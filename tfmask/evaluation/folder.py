@@ -1,6 +1,7 @@
 """Prediction on image files: an overlay for each, and all results as JSON."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def predict_folder(
       score_threshold: detections below are not drawn.
       write_json: also write `results.json` with all detections of the model, whatever
         their score; `image_id` is the path as given. It grows with every image, so that
-        what is done stays if the rest is stopped.
+        what is done stays if the rest is stopped. `classes.json` beside it says which
+        category id is which class.
       log: called with one line for every image and at the end.
 
     Returns:
@@ -114,6 +116,8 @@ def predict_folder(
     with contextlib.ExitStack() as stack:
         results = None
         if write_json:
+            known = json.dumps(predictor.class_map.to_json(), indent=2) + "\n"
+            write_atomically(out_dir / "classes.json", known)
             results = stack.enter_context(ResultsFile(out_dir / "results.json"))
         for file, target in zip(files, overlay_paths(files, out_dir)):
             try:

@@ -136,17 +136,18 @@ def _from_dataset(dataset: Dataset) -> GroundTruth:
     for record in dataset.images:
         boxes, areas = record.metric_boxes().tolist(), record.areas.tolist()
         for i, annotation_id in enumerate(record.annotation_ids):
-            annotations.append(
-                {
-                    "id": annotation_id,
-                    "image_id": record.image_id,
-                    "category_id": class_map.ids[int(record.labels[i]) - 1],
-                    "bbox": boxes[i],
-                    "area": areas[i],
-                    "iscrowd": int(bool(record.crowd[i])),
-                    "segmentation": _outline(record.segmentations[i], record),
-                }
-            )
+            annotation = {
+                "id": annotation_id,
+                "image_id": record.image_id,
+                "bbox": boxes[i],
+                "area": areas[i],
+                "iscrowd": int(bool(record.crowd[i])),
+                "segmentation": _outline(record.segmentations[i], record),
+            }
+            annotations += [
+                {**annotation, "category_id": class_map.ids[label - 1]}
+                for label in record.labels_meant(i, class_map.num_classes)
+            ]
     truth = _assemble(
         [(r.image_id, r.height, r.width) for r in dataset.images],
         list(zip(class_map.ids, class_map.names)),

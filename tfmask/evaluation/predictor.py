@@ -21,7 +21,7 @@ class Prediction(NamedTuple):
     labels: np.ndarray  # [n] int32, 1..K
     masks: list  # n run-length codes {"size": [height, width], "counts": str}
     size: tuple[int, int]  # (height, width) of the original image
-    # [n] float32, 0..1: ranks the masks; None where the scores do that too.
+    # [n] float32, about 0..1: ranks the masks; None where the scores do that too.
     mask_scores: np.ndarray | None = None
     boundaries: list | None = None  # n run-length codes; None where not asked for
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from tfmask.layers.part import Rule
+from tfmask.layers.part import Rule, one_of
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.nms import ABSENT, class_offsets, nms
 from tfmask.structures import Detections
@@ -14,19 +14,24 @@ from tfmask.structures import Detections
 @keras.saving.register_keras_serializable(package="tfmask")
 @dataclass(frozen=True, kw_only=True)
 class DetectionSelection(Rule):
-    """Thresholds scores, suppresses within each class, keeps the best of each image.
+    """Thresholds scores, suppresses what overlaps, keeps the best of each image.
 
     Args:
       score_threshold: detections score more than this.
-      nms_iou: of suppression within each class.
+      nms_iou: a box that overlaps a better one by more is suppressed.
+      nms_scope: the better one is of the same `class`, or of any of `all` classes.
       max_detections: per image.
       inclusive: clip by maskrcnn-benchmark's rule, see ops.boxes.clip.
     """
 
     score_threshold: float = 0.05
     nms_iou: float = 0.5
+    nms_scope: str = "class"
     max_detections: int = 100
     inclusive: bool = False
+
+    def __post_init__(self):
+        one_of("nms_scope", self.nms_scope, ("class", "all"))
 
     def select(
         self, class_scores, boxes: tf.Tensor, valid: tf.Tensor, image_sizes: tf.Tensor
@@ -55,7 +60,9 @@ class DetectionSelection(Rule):
             row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
             box = box_ops.clip(tf.gather_nd(candidates, row), size, self.inclusive)
             score = tf.where(box_ops.has_sides(box, 0.0), score, 2 * ABSENT)
-            apart = class_offsets(box, kind, num_classes, size)
+            apart = box
+            if self.nms_scope == "class":
+                apart = class_offsets(box, kind, num_classes, size)
             kept, count = nms(apart, score, self.nms_iou, limit)
             present = tf.range(limit) < count
             # NMS pads with index 0, which is not there when nothing passed.

@@ -46,8 +46,8 @@ class GeneralizedRCNN(FittedModel):
       boxes: `[B, D, 4]` float32, pixels of the input image.
       scores: `[B, D]` float32. labels: `[B, D]` int32, 1..K. valid: `[B, D]` bool.
       masks: `[B, D, T, T]` float32 probabilities in the frame of each box.
-      mask_scores: `[B, D]` float32, score x MaskIoU, where the model has a MaskIoU
-        head: what ranks the masks.
+      mask_scores: `[B, D]` float32, score x predicted MaskIoU, where the model has a
+        MaskIoU head: what ranks the masks. It may leave 0..1.
       boundaries: `[B, D, T, T]` float32 probabilities, where they were asked for.
     Supervised, a nested dict for `compute_losses`.
     """
@@ -206,8 +206,9 @@ class GeneralizedRCNN(FittedModel):
             "masks": rois.restore(tf.sigmoid(outputs["mask"])),
         }
         if "mask_iou" in outputs:
+            # Mask Scoring R-CNN's code does not clip what its head predicts.
             ious = rois.restore(outputs["mask_iou"])
-            result["mask_scores"] = detections.scores * tf.clip_by_value(ious, 0.0, 1.0)
+            result["mask_scores"] = detections.scores * ious
         if "boundary" in outputs:
             result["boundaries"] = rois.restore(tf.sigmoid(outputs["boundary"]))
         return result

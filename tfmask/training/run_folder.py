@@ -19,7 +19,7 @@ from pathlib import Path
 from tfmask import config as config_module
 from tfmask.config import Config
 from tfmask.data.dataset import Dataset
-from tfmask.errors import RunFolderError
+from tfmask.errors import ConfigError, RunFolderError
 from tfmask.files import write_atomically
 from tfmask.structures import ClassMap
 from tfmask.training import checkpoints
@@ -106,9 +106,11 @@ class RunFolder:
         path = self.output / "config.json"
         classes = self.output / "classes.json"
         try:
-            old = flatten(json.loads(path.read_text()))
+            # Settings that the run did not know yet had their defaults.
+            old_config = config_module.from_dict(json.loads(path.read_text()))
+            old = flatten(_plain(old_config))
             old_map = ClassMap.from_json(json.loads(classes.read_text()))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ConfigError) as error:
             raise RunFolderError(
                 f"{self.output}: cannot resume, config.json or classes.json cannot be "
                 f"read ({error})"
@@ -120,7 +122,7 @@ class RunFolder:
                 "resumed with this data"
             )
         same_data = self._is_same_data()
-        new = flatten(json.loads(json.dumps(config_module.to_dict(self.config))))
+        new = flatten(_plain(self.config))
         changed = []
         for key in sorted({*old, *new}):
             if old.get(key) == new.get(key) or key == "train.output":
@@ -255,6 +257,11 @@ def identity(dataset: Dataset) -> dict:
         "instances": instances,
         "sha256": digest.hexdigest(),
     }
+
+
+def _plain(config: Config) -> dict:
+    """A configuration as JSON gives it back."""
+    return json.loads(json.dumps(config_module.to_dict(config)))
 
 
 def flatten(value, prefix: str = "") -> dict:

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -9,8 +10,8 @@ import tensorflow as tf
 from tfmask import config as config_module
 from tfmask.config import Config
 from tfmask.data import pipeline
-from tfmask.data.readers import load_dataset
-from tfmask.errors import ConfigError, DataError
+from tfmask.data.sets import load_training, load_validation
+from tfmask.errors import ConfigError
 from tfmask.models.build import build_model
 from tfmask.training import checkpoints, devices, run_lock
 from tfmask.training.callbacks import loss_weight_callbacks
@@ -40,7 +41,8 @@ def train(
       The figures of the last evaluation, `mask/AP`, ...; empty without data.val.
 
     Raises:
-      ConfigError, DataError: settings or data that cannot be used.
+      ConfigError, DataError: settings or data that cannot be used; a frozen trunk
+        without weights, unless train.random_trunk allows it.
       RunFolderError, CheckpointError: the output folder.
       NonFiniteLossError: training diverged.
       TrainingInterrupted: SIGTERM or Ctrl-C, after saving.
@@ -54,7 +56,8 @@ def train(
             f"train.early_stopping={config.train.early_stopping}: expected 0 with "
             "TF_CONFIG; the chief alone evaluates, and the other workers would go on"
         )
-    dataset = _load(config, "train", log)
+    _check_trunk(config, resume)
+    dataset = load_training(config.data, log)
     config = _with_classes(config, dataset)
     with contextlib.ExitStack() as stack:
         if chief:
@@ -78,7 +81,8 @@ def _run(config, strategy, dataset, resume, log, callbacks) -> dict[str, float]:
         optimizer = build_optimizer(model, config.train)
     evaluate = None
     if config.data.val and chief:
-        evaluate = Evaluator(config, _validation_data(config, dataset, log), log)
+        judged = load_validation(config.data, dataset.class_map, log)
+        evaluate = Evaluator(config, judged, log)
     loop = TrainingLoop(
         config,
         strategy,
@@ -112,40 +116,23 @@ def make_reproducible(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _load(config: Config, which: str, log):
-    path = getattr(config.data, which)
-    if not path:
-        raise ConfigError(
-            f"data.{which}: expected a folder with annotations.json and images/, or an "
-            "annotation JSON"
-        )
-    return load_dataset(
-        path,
-        getattr(config.data, f"{which}_images"),
-        config.data,
-        training=which == "train",
-        log=log,
-    )
-
-
-def _validation_data(config: Config, dataset, log):
-    validation = _load(config, "val", log)
-    ours, theirs = dataset.class_map.names, validation.class_map.names
-    if tuple(ours) != tuple(theirs):
-        raise DataError(
-            f"data.val={config.data.val}: its categories ({', '.join(theirs)}) are not "
-            f"those of data.train ({', '.join(ours)}); expected the same names in the "
-            "same order of ids"
-        )
-    return validation
+def _check_trunk(config: Config, resume: bool) -> None:
+    """Refuses a run that could only end in step 1 or 2."""
+    folder = Path(config.train.output) / "checkpoints"
+    if config.train.random_trunk or (resume and checkpoints.existing(folder)):
+        return
+    why = config_module.why_random_trunk(config)
+    if why:
+        raise ConfigError(f"{why} (train.random_trunk=true tries it all the same)")
 
 
 def _with_classes(config: Config, dataset) -> Config:
     found = dataset.class_map.num_classes
     if config.model.num_classes not in (0, found):
         raise ConfigError(
-            f"model.num_classes={config.model.num_classes}: {dataset.path} has {found} "
-            "categories; leave it at 0 to take their number"
+            f"model.num_classes={config.model.num_classes}, as the recipe, config.json "
+            f"or command line has it: {dataset.path} has {found} categories; "
+            "model.num_classes=0 on the command line takes their number"
         )
     config = copy.deepcopy(config)
     config.model.num_classes = found

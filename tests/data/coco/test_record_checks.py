@@ -9,7 +9,7 @@ from annotation_faults import FAULTS
 
 from tfmask.config import DataConfig
 from tfmask.data.problems import ERROR, Problem
-from tfmask.data.readers import load_dataset
+from tfmask.data.readers import load_dataset, why_no_objects
 from tfmask.data.validate import validate_dataset
 from tfmask.errors import DataError
 
@@ -143,3 +143,91 @@ def test_annotations_of_a_missing_image_go_with_it_without_a_line_each(
 def test_problem_reads_as_one_line():
     problem = Problem("rle_short", 5, "a7", "too short", ERROR)
     assert str(problem) == "error [rle_short] image 5 annotation 'a7': too short"
+
+
+# --- faulty records as regions to ignore ----------------------------------------------
+
+
+def ignored(content, write_set):
+    """The data set with `data.faulty_objects=ignore`, and its regions to ignore."""
+    options = DataConfig(faulty_objects="ignore")
+    dataset = load_dataset(write_set(content), options=options, log=None)
+    regions = [
+        (r.image_id, r.annotation_ids[i], r.boxes[i].tolist(), int(r.labels[i]))
+        for r in dataset.images
+        for i in np.flatnonzero(r.crowd)
+    ]
+    return dataset, regions
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"segmentation": []},
+        {"segmentation": "x"},
+        {"segmentation": [[0, 0, 0.2, 0, 0.2, 0.2]]},  # no pixel
+        {"segmentation": [[900, 900, 950, 900, 950, 950]]},  # outside
+        {"iscrowd": 7},
+    ],
+)
+def test_a_faulty_record_with_a_sound_box_is_a_region_to_ignore(
+    spoil, content, write_set
+):
+    content["annotations"][0].update(spoil)
+    dataset, regions = ignored(content, write_set)
+    assert regions == [(11, 101, [10, 5, 30, 15], 2)]
+    assert (dataset.annotations_left_out, dataset.annotations_ignored) == (0, 1)
+    # Its mask is the box; metrics take it too.
+    mask = dataset.images[0].mask(1)
+    assert mask.sum() == 200 == mask[5:15, 10:30].sum()
+    assert dataset.images[0].areas[1] == 200
+
+
+def test_a_region_of_no_known_class_is_one_of_every_class(content, write_set):
+    content["annotations"][0]["category_id"] = 91
+    dataset, regions = ignored(content, write_set)
+    assert regions == [(11, 101, [10, 5, 30, 15], 0)]
+    classes = [a["category_id"] for a in dataset.to_coco()["annotations"]]
+    assert classes == [0, 0, 90, 0]
+
+
+def test_boxes_of_regions_are_read_as_the_files_others(content, write_set):
+    for annotation in content["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        annotation["bbox"] = [x, y, x + width, y + height]
+    content["annotations"][0]["segmentation"] = None
+    assert ignored(content, write_set)[1] == [(11, 101, [10, 5, 30, 15], 2)]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"bbox": None},
+        {"bbox": [10, 5, 0, 10]},
+        {"bbox": [70, 5, 20, 10]},  # beside the image
+        {"image_id": 99},
+    ],
+)
+def test_a_faulty_record_without_a_sound_box_is_left_out(spoil, content, write_set):
+    content["annotations"][0].update(segmentation=None, **spoil)
+    dataset, regions = ignored(content, write_set)
+    assert regions == [] and dataset.annotations_left_out == 1
+
+
+def test_the_same_record_twice_is_no_region_to_ignore(content, write_set):
+    content["annotations"].append(dict(content["annotations"][0]))
+    dataset, regions = ignored(content, write_set)
+    assert regions == [] and dataset.annotations_left_out == 1
+
+
+def test_many_faulty_records_are_not_said_to_be_crowds(content, write_set):
+    for annotation in content["annotations"][:2]:
+        annotation["segmentation"] = None
+    dataset, regions = ignored(content, write_set)
+    assert len(regions) == 2
+    assert "many_crowd" not in {p.kind for p in dataset.problems}
+    content["annotations"][2]["segmentation"] = None
+    dataset, _ = ignored(content, lambda c: write_set(c, "other"))
+    assert "3 of 3 annotations are left out; the commonest fault, 3" in (
+        why_no_objects(dataset)
+    )

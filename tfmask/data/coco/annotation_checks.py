@@ -37,7 +37,7 @@ class Instance(NamedTuple):
     """A usable annotation."""
 
     annotation_id: int | str | None
-    label: int  # 1..K
+    label: int  # 1..K; 0: of no class, see data.dataset
     box: np.ndarray  # [4] float32 x1, y1, x2, y2, inside the image
     # x, y, width, height for metrics: as annotated unless it was mended.
     annotated_box: Box
@@ -135,6 +135,43 @@ def complete(
         area,
         outlined.crowd,
         segmentation,
+    )
+
+
+def region_to_ignore(
+    record: dict, height: int, width: int, labels: dict, as_corners: bool
+) -> Instance | None:
+    """The box of a faulty record as a region to ignore; None where that is unsound.
+
+    Of its class, or where that is unknown of every class.
+
+    Args:
+      record: the JSON object.
+      height, width: its image's.
+      labels: category id -> label.
+      as_corners: the file's boxes are x1, y1, x2, y2.
+    """
+    if _box_fault(record.get("bbox")) is not None:
+        return None
+    box = _clip(_corners(record["bbox"], as_corners), height, width)
+    x1, y1, x2, y2 = box
+    if x2 <= x1 or y2 <= y1:
+        return None
+    try:
+        label = _label(record, labels)
+    except Fault:
+        label = 0
+    outlined, _ = seg.parse([[x1, y1, x2, y1, x2, y2, x1, y2]], height, width)
+    annotated = (x1, y1, x2 - x1, y2 - y1)
+    annotation_id = record.get("id")
+    return Instance(
+        annotation_id if type(annotation_id) in (int, str) else None,
+        label,
+        np.array(box, np.float32),
+        annotated,
+        _extent(box),
+        True,
+        outlined,
     )
 
 

@@ -19,7 +19,8 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
       path: the JSON file, or a folder with `annotations.json` and `images/`.
       images: the image folder; default `images/` beside the file, or the file's own
         folder when there is none.
-      options: `exif` is how images are turned, see `images.read_image`.
+      options: `exif` is how images are turned, see `images.read_image`;
+        `faulty_objects`, what becomes of faulty records whose box is sound.
       log: not used: all that is to be said stands in the problems.
 
     Raises:
@@ -28,7 +29,9 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     file = open_annotations(path, images)
     problems = list(file.problems)
     entries, known = check_images(file, options.exif, problems)
-    instances, left_out = check_annotations(file, entries, known, problems)
+    found = check_annotations(
+        file, entries, known, problems, options.faulty_objects == "ignore"
+    )
     labels = {key: i + 1 for i, key in enumerate(file.class_map.ids)}
     return Dataset(
         path=path,
@@ -36,12 +39,13 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
         image_folder=file.image_folder,
         class_map=file.class_map,
         images=[
-            _record(entry, instances[entry.image_id], labels)
+            _record(entry, found.instances[entry.image_id], labels)
             for entry in entries.values()
         ],
         problems=problems,
         images_left_out=len(file.images) - len(entries),
-        annotations_left_out=left_out,
+        annotations_left_out=found.left_out,
+        annotations_ignored=found.ignored,
         exif=options.exif,
         class_frequencies=file.class_frequencies,
     )

@@ -1,11 +1,15 @@
 """The annotation records of a COCO file: whose they are, what is wrong with each."""
 
+from typing import NamedTuple
+
 from tfmask.data.coco.annotation_checks import (
     Fault,
+    Instance,
     Outline,
     complete,
     corner_votes,
     outline,
+    region_to_ignore,
 )
 from tfmask.data.coco.annotation_file import AnnotationFile
 from tfmask.data.coco.image_checks import ImageEntry
@@ -14,9 +18,21 @@ from tfmask.data.problems import ERROR, WARNING, Problem
 _CROWD_SHARE = 0.2  # COCO has 1 %; tools that set iscrowd for every RLE have 100 %
 
 
+class CheckedRecords(NamedTuple):
+    """What the records of a file come to."""
+
+    instances: dict[int | str, list[Instance]]  # by image id, of every usable image
+    left_out: int  # records that are not among them, those of unusable images included
+    ignored: int  # faulty records that are among them as regions to ignore
+
+
 def check_annotations(
-    file: AnnotationFile, entries: dict, known: set, problems: list[Problem]
-) -> tuple[dict, int]:
+    file: AnnotationFile,
+    entries: dict,
+    known: set,
+    problems: list[Problem],
+    keep_regions: bool = False,
+) -> CheckedRecords:
     """Turns the records into instances; what is wrong is added to `problems`.
 
     Args:
@@ -24,13 +40,12 @@ def check_annotations(
       entries: image id -> ImageEntry of the usable images.
       known: ids of all images, usable or not.
       problems: of the file so far.
-
-    Returns:
-      instances: image id -> list of Instance, for every usable image.
-      left_out: how many records are not among them, those of unusable images included.
+      keep_regions: a record that is left out but has a sound box becomes a region to
+        ignore there: it likely holds an object, which is no background.
     """
     reports = _Reports(file.annotations)
-    outlines = _outlines(file, entries, known, reports)
+    faulty: list[tuple[int, ImageEntry]] = []
+    outlines = _outlines(file, entries, known, reports, faulty)
     votes = [corner_votes(outlined) for _, _, outlined in outlines]
     as_corners = sum(votes) > 0
     instances: dict = {image_id: [] for image_id in entries}
@@ -41,6 +56,7 @@ def check_annotations(
             instance = complete(outlined, entry.height, entry.width, as_corners, warn)
         except Fault as fault:
             reports.add(index, fault.kind, fault.message, ERROR)
+            faulty.append((index, entry))
             continue
         instances[entry.image_id].append(instance)
         count += 1
@@ -52,7 +68,22 @@ def check_annotations(
         )
         problems.append(Problem("bbox_corners", None, None, message, WARNING))
     _check_crowds(instances, problems)
-    return instances, len(file.annotations) - count
+    ignored = 0
+    if keep_regions:
+        labels = _labels(file)
+        for index, entry in sorted(faulty, key=lambda pair: pair[0]):
+            record = file.annotations[index]
+            region = region_to_ignore(
+                record, entry.height, entry.width, labels, as_corners
+            )
+            if region is not None:
+                instances[entry.image_id].append(region)
+                ignored += 1
+    return CheckedRecords(instances, len(file.annotations) - count - ignored, ignored)
+
+
+def _labels(file: AnnotationFile) -> dict:
+    return {key: i + 1 for i, key in enumerate(file.class_map.ids)}
 
 
 class _Reports:
@@ -76,14 +107,19 @@ class _Reports:
 
 
 def _outlines(
-    file: AnnotationFile, entries: dict, known: set, reports: _Reports
+    file: AnnotationFile, entries: dict, known: set, reports: _Reports, faulty: list
 ) -> list[tuple[int, ImageEntry, Outline]]:
-    """(position, image, outline) of each record that has a sound label and mask."""
-    labels = {key: i + 1 for i, key in enumerate(file.class_map.ids)}
+    """(position, image, outline) of each record that has a sound label and mask.
+
+    (position, image) of the others of usable images is added to `faulty`, unless they
+    are no record of their own.
+    """
+    labels = _labels(file)
     first_with_id: dict = {}
     outlines = []
     for index, record in enumerate(file.annotations):
         warn = reports.warner(index)
+        entry = None
         try:
             _check_identity(record, index, known, first_with_id, warn)
             entry = entries.get(record["image_id"])
@@ -92,6 +128,8 @@ def _outlines(
             outlined = outline(record, entry.height, entry.width, labels, warn)
         except Fault as fault:
             reports.add(index, fault.kind, fault.message, ERROR)
+            if entry is not None:
+                faulty.append((index, entry))
             continue
         outlines.append((index, entry, outlined))
     return outlines
