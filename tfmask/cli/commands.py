@@ -106,6 +106,8 @@ def evaluate(options) -> int:
     if options.results:
         write_results(options.results, results)
         _say(f"{len(results)} results -> {options.results}")
+    if options.cityscapes:
+        _write_cityscapes(options.cityscapes, judged, results)
     figures = metric.compute(judged, results, config.evaluation)
     if options.metrics:
         text = json.dumps(metric.to_json(figures), indent=2) + "\n"
@@ -115,10 +117,23 @@ def evaluate(options) -> int:
     return 0
 
 
+def _write_cityscapes(folder: str, dataset, results: list[dict]) -> None:
+    from tfmask.evaluation.cityscapes_results import CityscapesResults
+
+    of_image: dict = {record.image_id: [] for record in dataset.images}
+    for result in results:
+        of_image[result["image_id"]].append(result)
+    written = CityscapesResults(folder, dataset.class_map)
+    for image_id, found in of_image.items():
+        written.add(image_id, found)
+    _say(f"{written.count} text files with their masks -> {folder}")
+
+
 def predict(options) -> int:
     """Find the objects on images and write overlays."""
     config = read_config(options.config, options.settings)
     start_tensorflow()
+    from tfmask.evaluation.cityscapes_results import CityscapesResults
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
     from tfmask.weights.load import read_class_map
@@ -129,6 +144,9 @@ def predict(options) -> int:
     if boundaries and "boundary" not in model.masks.terms:
         _say("--show boundary: this model predicts no boundaries; only masks are drawn")
         boundaries = False
+    cityscapes = None
+    if options.cityscapes:
+        cityscapes = CityscapesResults(options.cityscapes, class_map)
     failures = predict_folder(
         Predictor(model, config.data, class_map, boundaries=boundaries),
         options.images,
@@ -136,6 +154,7 @@ def predict(options) -> int:
         options.threshold,
         options.json,
         _say,
+        cityscapes=cityscapes,
     )
     return 1 if failures else 0
 

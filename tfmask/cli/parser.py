@@ -79,6 +79,14 @@ def _load_argument(parser) -> None:
     )
 
 
+def _cityscapes_argument(parser) -> None:
+    parser.add_argument(
+        "--cityscapes",
+        metavar="DIR",
+        help="also write the results as the server of Cityscapes takes them",
+    )
+
+
 def _train(subparsers) -> None:
     parser = _command(subparsers, "train", commands.train)
     _config_arguments(parser)
@@ -116,6 +124,7 @@ def _evaluate(subparsers) -> None:
     parser.add_argument(
         "--metrics", metavar="FILE", help="also write the figures, as JSON"
     )
+    _cityscapes_argument(parser)
 
 
 def _predict(subparsers) -> None:
@@ -138,6 +147,7 @@ def _predict(subparsers) -> None:
         metavar="SCORE",
         help="draw detections from this score on (default 0.5)",
     )
+    _cityscapes_argument(parser)
     parser.add_argument(
         "--show",
         choices=("boundary",),
