@@ -37,6 +37,24 @@ def lvis_figures(
     return run.get_results()
 
 
+def _cityscapes(name: str, monkeypatch):
+    for absent in ("pyquaternion", "coloredlogs", "appdirs"):
+        _stand_in(monkeypatch, absent, Quaternion=None)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return pytest.importorskip(
+            f"cityscapesscripts.{name}",
+            reason="the package cityscapesscripts is not installed",
+        )
+
+
+def cityscapes_ids(polygons: str, monkeypatch) -> np.ndarray:
+    """The image of instance ids that the scripts draw of a polygon file."""
+    script = _cityscapes("preparation.json2instanceImg", monkeypatch)
+    annotation = script.Annotation()
+    annotation.fromJsonFile(polygons)
+    return np.array(script.createInstanceImage(annotation, "ids"))
+
+
 def cityscapes_figures(ground_truth: list, texts: list, monkeypatch) -> dict:
     """The averages of `evalInstanceLevelSemanticLabeling`.
 
@@ -44,13 +62,7 @@ def cityscapes_figures(ground_truth: list, texts: list, monkeypatch) -> dict:
       ground_truth: paths of `*_instanceIds.png`.
       texts: the result file of each.
     """
-    for name in ("pyquaternion", "coloredlogs", "appdirs"):
-        _stand_in(monkeypatch, name, Quaternion=None)
-    with contextlib.redirect_stdout(io.StringIO()):
-        script = pytest.importorskip(
-            "cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling",
-            reason="the package cityscapesscripts is not installed",
-        )
+    script = _cityscapes("evaluation.evalInstanceLevelSemanticLabeling", monkeypatch)
     monkeypatch.setattr(np, "in1d", np.isin, raising=False)  # gone since numpy 2.4
     root = str(texts[0].parent)
     monkeypatch.setattr(script.args, "predictionPath", root)

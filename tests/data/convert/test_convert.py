@@ -67,7 +67,7 @@ def test_the_source_is_never_overwritten(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["cocoa", "x"], "cocoa: no such format of data sets; known: coco"),
+        (["cocoa", "x"], "cocoa: no such format of data sets; known: "),
         (["coco", "x", "--to", "cocoa"], "--to cocoa: expected one of coco"),
     ],
 )
