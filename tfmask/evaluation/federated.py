@@ -41,13 +41,14 @@ class FederatedEval(InstanceEval):
         super().__init__(
             gt, dt, kind, max_dets=[max_dets], dilation_ratio=dilation_ratio
         )
+        self._dts: dict[tuple[int, int], list]  # (image, category) -> detections
         self._negative = negative
         self._not_exhaustive = not_exhaustive
 
     def _prepare(self):
         super()._prepare()
-        kept = set()
-        of_image = defaultdict(list)
+        kept: set[int] = set()
+        of_image: dict[int, list] = defaultdict(list)
         for (image_id, _), detections in self._dts.items():
             of_image[image_id] += detections
         for detections in of_image.values():

@@ -125,10 +125,16 @@ def _read_json(path: str) -> tuple[int, int, list]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}", "file_not_json") from None
     fields = content if isinstance(content, dict) else {}
-    height, width = fields.get("imgHeight"), fields.get("imgWidth")
-    objects = fields.get("objects")
-    sized = type(height) is int and type(width) is int and min(height, width) > 0
-    if not sized or not isinstance(objects, list) or height * width > MAX_PIXELS:
+    height, width, objects = (
+        fields.get(k) for k in ("imgHeight", "imgWidth", "objects")
+    )
+    sized = isinstance(height, int) and isinstance(width, int)
+    if (
+        not sized
+        or not isinstance(objects, list)
+        or min(height, width) < 1
+        or height * width > MAX_PIXELS
+    ):
         raise DataError(
             f"{path}: expected imgHeight and imgWidth in pixels and a list of objects",
             "polygons_bad",

@@ -71,7 +71,7 @@ def _objects(scene, rng: np.random.Generator, annotated: bool) -> list[dict]:
     height, width = scene.image.shape[:2]
     hood = height * (1 - _HOOD)
     border = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
-    objects = [{"label": "out of roi", "polygon": border}]
+    objects: list[dict] = [{"label": "out of roi", "polygon": border}]
     ego = [[0, hood], [width - 1, hood], [width - 1, height - 1], [0, height - 1]]
     if annotated:
         inner = [[3, 3], [width - 4, 3], [width - 4, height - 4], [3, height - 4]]
