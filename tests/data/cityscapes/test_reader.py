@@ -97,6 +97,10 @@ def test_faulty_images_are_left_out_and_named_with_their_files(root):
     )
     assert "there is neither" in said["aachen-west_000003_000019"]
     assert "expected the same" in said["aachen-west_000005_000019"]
+    assert "there is no image for it" in said["bielefeld_000000_000019"]
+    dataset = load(root)
+    assert len(dataset) == 2 and dataset.images_left_out == 4
+    with pytest.raises(DataError, match="4 faulty records"):
         load(root, strict=True)
 
 

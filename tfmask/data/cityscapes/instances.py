@@ -125,16 +125,11 @@ def _read_json(path: str) -> tuple[int, int, list]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}", "file_not_json") from None
     fields = content if isinstance(content, dict) else {}
-    height, width, objects = (
-        fields.get(k) for k in ("imgHeight", "imgWidth", "objects")
-    )
-    sized = isinstance(height, int) and isinstance(width, int)
-    if (
-        not sized
-        or not isinstance(objects, list)
-        or min(height, width) < 1
-        or height * width > MAX_PIXELS
-    ):
+    sizes = fields.get("imgHeight"), fields.get("imgWidth")
+    height, width = (v if type(v) is int else 0 for v in sizes)
+    objects = fields.get("objects")
+    sized = min(height, width) > 0 and height * width <= MAX_PIXELS
+    if not sized or not isinstance(objects, list):
         raise DataError(
             f"{path}: expected imgHeight and imgWidth in pixels and a list of objects",
             "polygons_bad",
