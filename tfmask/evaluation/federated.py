@@ -66,17 +66,9 @@ class FederatedEval(InstanceEval):
         self._dts = defaultdict(list, judged)
 
     def evaluate(self):
-        params = self.params
         self._prepare()
         pairs = sorted({p for d in (self._gts, self._dts) for p in d if d[p]})
         self.ious = {pair: self.computeIoU(*pair) for pair in pairs}
-        self.evalImgs = defaultdict(list)
-        for image_id, category_id in pairs:
-            for area, limits in enumerate(params.areaRng):
-                judged = self.evaluateImg(
-                    image_id, category_id, limits, params.maxDets[-1]
-                )
-                self.evalImgs[category_id, area].append(judged)
 
     def evaluateImg(self, imgId, catId, aRng, maxDet):
         judged = super().evaluateImg(imgId, catId, aRng, maxDet)
@@ -85,15 +77,22 @@ class FederatedEval(InstanceEval):
         return judged
 
     def accumulate(self, p=None):
+        """Fills `eval`, class by class: matches of all at once would fill the memory."""
         params = self.params
+        images = defaultdict(list)
+        for image_id, category_id in self.ious:
+            images[category_id].append(image_id)
         sizes = len(params.iouThrs), len(params.recThrs)
         shape = len(params.catIds), len(params.areaRng), 1
         precision = -np.ones((*sizes, *shape))
         recall = -np.ones((sizes[0], *shape))
         for category, category_id in enumerate(params.catIds):
-            for area in range(len(params.areaRng)):
-                images = self.evalImgs.get((category_id, area), ())
-                figures = _precision_recall(images, params.recThrs)
+            for area, limits in enumerate(params.areaRng):
+                judged = [
+                    self.evaluateImg(image_id, category_id, limits, params.maxDets[-1])
+                    for image_id in images[category_id]
+                ]
+                figures = _precision_recall(judged, params.recThrs)
                 if figures is not None:
                     precision[:, :, category, area, 0] = figures[0]
                     recall[:, category, area, 0] = figures[1]
