@@ -77,7 +77,7 @@ class FederatedEval(InstanceEval):
         return judged
 
     def accumulate(self, p=None):
-        """Fills `eval`, class by class: matches of all at once would fill the memory."""
+        """Fills `eval` class by class: matches of all at once would fill the memory."""
         params = self.params
         images = defaultdict(list)
         for image_id, category_id in self.ious:
