@@ -156,6 +156,14 @@ def test_no_results_and_no_instances(generated):
     assert metric(none, [], OPTIONS)["mask/AP"] == -1
 
 
+def test_without_frequencies_only_their_figures_are_not_defined(generated):
+    plain = dataclasses.replace(generated, class_frequencies=())
+    results = perturbed(generated, 0)
+    figures, known = (metric(d, results, OPTIONS) for d in (plain, generated))
+    assert figures["mask/AP"] == known["mask/AP"] > 0
+    assert figures["mask/APr"] == figures["box/APf"] == -1 < known["mask/APr"]
+
+
 def test_boundary_ap_stands_beside_and_is_below_mask_ap(generated):
     options = dataclasses.replace(OPTIONS, boundary=True)
     found = find_metric(options, generated)

@@ -35,14 +35,15 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
             "LVIS; a file of COCO is read with data.format=coco",
             "lvis_fields_missing",
         )
-    if not dataset.class_frequencies:
-        raise DataError(
-            f"{dataset.source}: a category has no frequency: expected 'r', 'c' or 'f' "
-            "for each, as in the files of LVIS",
-            "lvis_frequency_missing",
-        )
-    bare = [r.image_id for r in dataset.images if r.negative_labels is None]
     problems = list(dataset.problems)
+    if not dataset.class_frequencies:
+        message = (
+            "a category has no frequency: expected 'r', 'c' or 'f' for each; without it "
+            "APr, APc and APf are not defined"
+        )
+        kind = "lvis_frequency_missing"
+        problems.append(Problem(kind, None, None, message, WARNING))
+    bare = [r.image_id for r in dataset.images if r.negative_labels is None]
     if bare:
         message = (
             f"{len(bare)} of {len(dataset)} images have no neg_category_ids, e.g. "

@@ -47,10 +47,10 @@ def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metric
     Raises:
       EvaluationError: a malformed result, or the data is not LVIS's.
     """
-    if not dataset.is_federated or not dataset.class_frequencies:
+    if not dataset.is_federated:
         raise EvaluationError(
-            f"{dataset.source}: has no neg_category_ids or no frequencies of classes: "
-            "expected data of LVIS; evaluation.metric=coco judges other data"
+            f"{dataset.source}: has no neg_category_ids: expected data of LVIS; "
+            "evaluation.metric=coco judges other data"
         )
     truth = build_ground_truth(dataset)
     results = checked_results(results, truth.image_sizes, set(truth.category_ids))
@@ -126,7 +126,7 @@ def _per_class(dataset: Dataset, truth: GroundTruth) -> list[dict]:
         {
             "id": identity,
             "name": name,
-            "frequency": frequency[identity],
+            "frequency": frequency.get(identity, ""),
             "instances": instances[rank],
         }
         for rank, (identity, name) in enumerate(
