@@ -38,8 +38,8 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     problems = list(dataset.problems)
     if not dataset.class_frequencies:
         message = (
-            "a category has no frequency: expected 'r', 'c' or 'f' for each; without it "
-            "APr, APc and APf are not defined"
+            "a category has no frequency: expected 'r', 'c' or 'f' for each; without "
+            "it APr, APc and APf are not defined"
         )
         kind = "lvis_frequency_missing"
         problems.append(Problem(kind, None, None, message, WARNING))
