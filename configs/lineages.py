@@ -254,8 +254,9 @@ def schedule(
 
 
 def cityscapes(value: Config) -> Config:
-    """Eight classes; 800 to 1024 pixels in training, 1024x2048 at test."""
+    """Eight classes; 800 to 1024 pixels in training, 1024x2048 at test; its metric."""
     data = value.data
+    value.evaluation.metric = "cityscapes"
     value.model.num_classes = 8
     data.short_side = tuple(range(800, 1025, 32))
     data.max_side = data.eval_max_side = 2048

@@ -264,3 +264,45 @@ def test_loss_weights_name_terms_of_the_model(name):
     config = shrunk(load_config(name))
     model = build_model(config.model)
     assert set(config.train.loss_weights) <= set(model.loss_weights.names)
+
+
+def test_recipes_of_cityscapes_have_its_sizes_schedules_and_metric():
+    schedules = {
+        "bmask_rcnn/cityscapes": (4, 0.005, 48000, (36000,)),
+        "bmask_rcnn/cityscapes_mask_rcnn": (4, 0.005, 48000, (36000,)),
+        "bmask_rcnn/detectron2_cityscapes": (8, 0.01, 24000, (18000,)),
+    }
+    names = [name for name in RECIPES if "cityscapes" in name]
+    assert len(names) == 9
+    for name in names:
+        config = load_config(name)
+        data, train = config.data, config.train
+        assert config.evaluation.metric == "cityscapes", name
+        assert config.model.num_classes == 8, name
+        assert (min(data.short_side), max(data.short_side)) == (800, 1024), name
+        assert (data.max_side, data.eval_short_side, data.eval_max_side) == (
+            2048,
+            1024,
+            2048,
+        ), name
+        found = (train.batch_size, train.learning_rate, train.steps, train.decay_at)
+        expected = schedules.get(name, (2, 0.01, 160000, (140000,)))
+        assert found == expected and train.base_batch == train.batch_size, name
+
+
+def test_recipes_of_lvis_have_its_sampling_limits_and_metric():
+    names = [name for name in RECIPES if "/lvis_" in name]
+    assert len(names) == 16
+    for name in RECIPES:
+        config = load_config(name)
+        lvis = name in names
+        assert config.data.repeat_threshold == (0.001 if lvis else 0.0), name
+        assert (config.evaluation.metric == "lvis") == lvis, name
+    for name in names:
+        config = load_config(name)
+        limits = config.model.postprocess
+        assert (limits.score_threshold, limits.max_detections) == (1e-4, 300), name
+        assert config.evaluation.max_dets == (1, 10, 300), name
+        train = config.train
+        assert (train.batch_size, train.learning_rate) == (2, 0.0025), name
+        assert (train.steps, train.decay_at) == (1440000, (960000, 1280000)), name

@@ -127,6 +127,20 @@ def test_stream_resumes_exactly_at_any_position(dataset):
         assert_same_batch(first, second)
 
 
+def test_stream_with_repeated_images_resumes_exactly_and_its_epoch_is_longer(dataset):
+    settings = config(repeat_threshold=1.0)
+    # Shares 2/3 and 1/3 of two classes, and an image with nothing: 1.73 + 1.22 + 1.
+    assert pipeline.epoch_size(dataset, settings) == 4
+    assert pipeline.epoch_size(dataset, config()) == 3
+    whole = take(pipeline.training_dataset(dataset, settings, 2, 3), 20)
+    later = take(pipeline.training_dataset(dataset, settings, 2, 3, start_index=14), 13)
+    for step, batch in enumerate(later):
+        assert_same_batch(batch, whole[7 + step])
+    drawn = np.concatenate([b["image_index"] for b in whole])
+    assert np.bincount(drawn).tolist()[2] == 10  # once in each epoch
+    assert 15 <= (drawn == 0).sum() <= 20 and (drawn == 1).sum() >= 10
+
+
 def test_shards_are_the_parts_of_the_whole_batches(dataset):
     whole = take(pipeline.training_dataset(dataset, config(), 4, 1, 8), 3)
     parts = [

@@ -61,7 +61,9 @@ def test_a_reader_of_the_users_own_gets_path_options_and_its_settings():
 
 @pytest.mark.parametrize("word", ["voc", "cococo", ""])
 def test_an_unknown_format_is_refused_with_those_that_there_are(word):
-    with pytest.raises(ConfigError, match="data.format=.*expected one of auto, coco"):
+    with pytest.raises(
+        ConfigError, match="data.format=.*expected one of auto, lvis, coco"
+    ):
         load_dataset("x", options=DataConfig(format=word))
 
 

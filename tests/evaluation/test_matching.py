@@ -5,7 +5,7 @@ import pytest
 from coco_sets import encode, make_set, reference_eval
 from pycocotools import mask as mask_utils
 
-from tfmask.evaluation.coco_metrics import _load_results
+from tfmask.evaluation.coco_metrics import build_detections
 from tfmask.evaluation.ground_truth import build_ground_truth
 from tfmask.evaluation.matching import InstanceEval, boundary_rle, crowded_ids
 
@@ -70,7 +70,7 @@ def test_every_match_equals_pycocotools(seed):
     )
     reference = reference_eval(truth, results, "mask").evalImgs
     built = build_ground_truth(truth)
-    found = _load_results(built, results, "mask")
+    found = build_detections(built, results, "mask")
     ours = InstanceEval(built.coco, found, "mask", max_dets=(1, 10, 100)).run().evalImgs
     assert len(ours) == len(reference)
     for mine, theirs in zip(ours, reference):

@@ -109,6 +109,8 @@ def evaluate(options) -> int:
     if options.results:
         write_results(options.results, results)
         _say(f"{len(results)} results -> {options.results}")
+    if options.cityscapes:
+        _write_cityscapes(options.cityscapes, judged, results)
     figures = metric.compute(judged, results, config.evaluation)
     if options.metrics:
         text = json.dumps(metric.to_json(figures), indent=2) + "\n"
@@ -116,6 +118,18 @@ def evaluate(options) -> int:
         _say(f"figures -> {options.metrics}")
     _say(metric.format(figures))
     return 0
+
+
+def _write_cityscapes(folder: str, dataset, results: list[dict]) -> None:
+    from tfmask.evaluation.cityscapes_results import CityscapesResults
+
+    of_image: dict = {record.image_id: [] for record in dataset.images}
+    for result in results:
+        of_image[result["image_id"]].append(result)
+    written = CityscapesResults(folder, dataset.class_map)
+    for image_id, found in of_image.items():
+        written.add(image_id, found)
+    _say(f"{written.count} text files with their masks -> {folder}")
 
 
 def predict(options) -> int:
@@ -128,6 +142,7 @@ def predict(options) -> int:
     if not inputs:
         raise ConfigError("IMAGE: expected images, or folders of them")
     start_tensorflow()
+    from tfmask.evaluation.cityscapes_results import CityscapesResults
     from tfmask.evaluation.folder import predict_folder
     from tfmask.evaluation.predictor import Predictor
     from tfmask.weights.load import read_class_map
@@ -138,6 +153,9 @@ def predict(options) -> int:
     if boundaries and "boundary" not in model.masks.terms:
         _say("--show boundary: this model predicts no boundaries; only masks are drawn")
         boundaries = False
+    cityscapes = None
+    if options.cityscapes:
+        cityscapes = CityscapesResults(options.cityscapes, class_map)
     failures = predict_folder(
         Predictor(model, config.data, class_map, boundaries=boundaries),
         inputs,
@@ -145,6 +163,7 @@ def predict(options) -> int:
         options.threshold,
         options.json,
         _say,
+        cityscapes=cityscapes,
     )
     return 1 if failures else 0
 
@@ -179,6 +198,22 @@ def convert(options) -> int:
     from tfmask.weights import convert as converter
 
     converter.convert(options.source, options.format, config, options.out, log=_say)
+    return 0
+
+
+def convert_dataset(options) -> int:
+    """Bring a data set of another format into COCO JSON."""
+    from tfmask.data.convert import convert as converter
+
+    converter.convert_dataset(
+        options.format,
+        options.source,
+        options.output,
+        images=options.images,
+        target=options.to,
+        strict=options.strict,
+        log=_say,
+    )
     return 0
 
 

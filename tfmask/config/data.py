@@ -5,8 +5,8 @@ from typing import Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
-DataFormat = Literal["auto", "coco"]
-MetricName = Literal["auto", "coco"]
+DataFormat = Literal["auto", "cityscapes", "coco", "lvis"]
+MetricName = Literal["auto", "cityscapes", "coco", "lvis"]
 Paths = str | tuple[str, ...]
 
 
@@ -35,6 +35,9 @@ class DataConfig:
     faulty_objects: Literal["drop", "ignore"] = "drop"
     keep_empty: bool = True  # train on images without objects
     keep_crowd: bool = True  # false: crowd regions are dropped, as if not annotated
+    # Images with classes that are in a smaller share of the images come oftener: LVIS's
+    # repeat-factor sampling, 0.001 there. 0: every image comes once in an epoch.
+    repeat_threshold: float = setting(0.0, at_least=0, at_most=1)
     # Training: one of these is drawn for each example.
     short_side: tuple[int, ...] = setting((800,), at_least=1, items=SOME)
     max_side: int = setting(1333, at_least=1)

@@ -43,6 +43,8 @@ class ImageRecord:
     negative_labels: frozenset[int] | None = None
     # LVIS: labels of which not every instance is annotated.
     not_exhaustive_labels: frozenset[int] = frozenset()
+    # Cityscapes: the pixels that its evaluation does not judge (ego vehicle, ...).
+    void: seg.Segmentation | None = None
     split: str = ""  # Cityscapes: train, val or test
     city: str = ""  # Cityscapes: bochum, ...
 

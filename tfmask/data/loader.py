@@ -18,7 +18,14 @@ from tfmask.data.box_frames import InstanceMasks
 from tfmask.data.dataset import Dataset
 from tfmask.data.images.read import read_image
 from tfmask.data.memory import Memory
-from tfmask.data.order import FLIP, SCALE, epoch_order, random_numbers
+from tfmask.data.order import (
+    FLIP,
+    SCALE,
+    epoch_order,
+    random_numbers,
+    repeat_factors,
+    repeated_images,
+)
 from tfmask.errors import DataError, ImageError
 
 _GRAY = 127  # stands in for an image that cannot be read
@@ -72,18 +79,32 @@ class ExampleLoader:
         self._log = log
         self._lock = threading.Lock()
         self._noted = False
-        aspects = np.array([r.width / r.height for r in dataset.images])
-        group = data_config.group_by_shape
-        self._order = functools.lru_cache(maxsize=2)(
-            lambda epoch: epoch_order(epoch, seed, aspects, batch_size, group)
-        )
+        self.epoch_size = len(dataset)  # positions of the stream
+        self._aspects = np.array([r.width / r.height for r in dataset.images])
+        self._factors: np.ndarray | None = None  # None: each image comes once
+        if training and data_config.repeat_threshold:
+            self._factors = repeat_factors(
+                [r.labels[~r.crowd] for r in dataset.images],
+                data_config.repeat_threshold,
+            )
+            self.epoch_size = round(self._factors.sum())
+        self._order = functools.lru_cache(maxsize=2)(self._epoch)
 
     def image_index(self, i: int) -> int:
         """The image at a position of the stream."""
         if not self.training:
             return i
-        epoch, position = divmod(i, len(self.dataset))
+        epoch, position = divmod(i, self.epoch_size)
         return int(self._order(epoch)[position])
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        """The images of an epoch, [epoch_size] int64 in their order."""
+        size, group = self.batch_size, self.config.group_by_shape
+        if self._factors is None:
+            return epoch_order(epoch, self.seed, self._aspects, size, group)
+        drawn = repeated_images(epoch, self.seed, self._factors)
+        aspects = self._aspects[drawn]
+        return drawn[epoch_order(epoch, self.seed, aspects, size, group)]
 
     def resized_shape(self, i: int) -> tuple[int, int]:
         """The example's (height, width) before padding."""

@@ -1,13 +1,16 @@
 """Which image stands where in the endless training stream: pure functions of a seed.
 
-Position i belongs to epoch i // n, and every epoch holds each of the n images once. So
-a run that resumes at position i goes on exactly as if it had never stopped.
+Position i belongs to epoch i // n. Every epoch holds each of the n images once, or,
+where images with rare classes are repeated, n images of which these are several. So a
+run that resumes at position i goes on exactly as if it had never stopped.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 # What a random number is for; part of its seed, so that draws do not repeat each other.
-ORDER, SCALE, FLIP = 0, 1, 2
+ORDER, SCALE, FLIP, REPEAT = 0, 1, 2, 3
 _WINDOW = 64  # batches among which images of like shape are brought together
 
 
@@ -52,3 +55,50 @@ def epoch_order(
     shuffled = np.argsort(numbers[count : count + whole], kind="stable")
     body[:] = body.reshape(whole, batch_size)[shuffled].ravel()
     return order
+
+
+def repeat_factors(labels: Sequence[np.ndarray], threshold: float) -> np.ndarray:
+    """How often each image is to come in an epoch (Gupta et al., "LVIS", sec. B.2).
+
+    A class c that is in a share f(c) of the images has the factor
+    max(1, sqrt(threshold / f(c))), an image the largest factor of its classes. They
+    are scaled by less than half an image so that their sum, the images of an epoch, is
+    a whole number.
+
+    Args:
+      labels: of each image [g] int, the labels of its objects.
+      threshold: share of the images below which a class is repeated; 0.001 for LVIS.
+
+    Returns:
+      [n] float64, at least about 1.
+    """
+    kinds = [np.unique(each) for each in labels]
+    frequency = np.bincount(np.concatenate([[0], *kinds]).astype(np.int64)) / len(kinds)
+    frequency[0] = 1.0  # stands for "no object"
+    with np.errstate(divide="ignore"):
+        of_class = np.maximum(1.0, np.sqrt(threshold / frequency))
+    factors = np.array([of_class[k].max(initial=1.0) for k in kinds])
+    return factors * (round(factors.sum()) / factors.sum())
+
+
+def repeated_images(epoch: int, seed: int, factors: np.ndarray) -> np.ndarray:
+    """The images of one epoch, each as often as its factor says, up or down by chance.
+
+    The chances of all images are drawn together (systematic sampling of a random
+    order), so that every epoch has the same number of images.
+
+    Args:
+      epoch: its number, from 0.
+      seed: of the run.
+      factors: from `repeat_factors`.
+
+    Returns:
+      [round(sum of factors)] int64, indices of images.
+    """
+    count, total = len(factors), round(factors.sum())
+    numbers = random_numbers(seed, REPEAT, epoch, count + 1)
+    order = np.argsort(numbers[:count], kind="stable")
+    ends = np.cumsum(factors[order])
+    ends[-1] = total  # without the rounding of the sum
+    times = np.diff(np.floor(ends + numbers[count]), prepend=0.0)
+    return np.repeat(order, times.astype(np.int64))

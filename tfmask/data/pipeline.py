@@ -104,6 +104,11 @@ def training_dataset(
     return _map_batches(steps, load, data_config, local)
 
 
+def epoch_size(dataset: Dataset, data_config: DataConfig) -> int:
+    """Positions of the training stream in one epoch: the images, those repeated so."""
+    return ExampleLoader(dataset, data_config, True, 0).epoch_size
+
+
 def evaluation_dataset(
     dataset: Dataset, data_config: DataConfig, batch_size: int, *, log=print
 ) -> tf.data.Dataset:
@@ -251,6 +256,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 __all__ = [
     "ExampleLoader",
     "data_error",
+    "epoch_size",
     "evaluation_batches",
     "evaluation_dataset",
     "training_dataset",

@@ -13,7 +13,6 @@ images and crowd regions are handled here, so that they mean the same for every 
 """
 
 import importlib
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ from typing import NamedTuple
 from tfmask.config import DataConfig
 from tfmask.data.dataset import Dataset
 from tfmask.data.problems import ERROR, Problem
+from tfmask.data.recognise import is_cityscapes, is_coco, is_lvis
 from tfmask.errors import ConfigError, DataError
 
 _LISTED = 5  # problems that an error message quotes
@@ -36,13 +36,9 @@ class Format(NamedTuple):
 
 # The first that `lies_there` takes a path when `data.format` is "auto".
 FORMATS = {
-    "coco": Format(
-        "tfmask.data.coco.reader",
-        lambda path: (
-            path.endswith(".json")
-            or os.path.isfile(os.path.join(path, "annotations.json"))
-        ),
-    ),
+    "lvis": Format("tfmask.data.lvis", is_lvis),
+    "coco": Format("tfmask.data.coco.reader", is_coco),
+    "cityscapes": Format("tfmask.data.cityscapes.reader", is_cityscapes),
 }
 
 

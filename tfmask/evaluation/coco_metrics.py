@@ -125,16 +125,16 @@ def evaluate(
         )
     truth = build_ground_truth(ground_truth)
     results = checked_results(results, truth.image_sizes, set(truth.category_ids))
-    kinds = _kinds(kinds, results, truth)
+    kinds = chosen_kinds(kinds, results, truth)
     figures: dict = {}
     tables: dict = {}
     if "box" in kinds:
-        detections = _load_results(truth, results, "box")
+        detections = build_detections(truth, results, "box")
         run = InstanceEval(truth.coco, detections, "box", max_dets=max_dets).run()
         figures |= summarize(run, "box")
         tables["box"] = run
     if "mask" in kinds:
-        detections = _load_results(truth, results, "mask")
+        detections = build_detections(truth, results, "mask")
         run = InstanceEval(truth.coco, detections, "mask", max_dets=max_dets).run()
         figures |= summarize(run, "mask")
         tables["mask"] = run
@@ -153,7 +153,7 @@ def evaluate(
     return Metrics(figures, _per_class(truth, tables), per_iou, max_dets, notes)
 
 
-def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
+def chosen_kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
     """What to evaluate; masks need an outline on every record of both sides."""
     annotations = truth.coco.dataset["annotations"]
     outlined = all(a["segmentation"] is not None for a in annotations)
@@ -183,7 +183,7 @@ def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _load_results(truth: GroundTruth, results: list[dict], kind: str):
+def build_detections(truth: GroundTruth, results: list[dict], kind: str):
     """Results as pycocotools.COCO: the same values that its `loadRes` fills in."""
     image_rank = {v: i for i, v in enumerate(truth.image_ids, 1)}
     category_rank = {v: i for i, v in enumerate(truth.category_ids, 1)}
@@ -231,13 +231,13 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if values.size else -1.0
 
 
-def _average_precision(run, area: int = 0, iou: float | None = None, label=None):
-    """AP at the largest number of detections; `label` picks one class."""
+def average_precision(run, area: int = 0, iou: float | None = None, label=None):
+    """AP at the largest number of detections; `label` picks one class, or several."""
     precision = run.eval["precision"][:, :, :, area, -1]  # [T, R, K]
     if iou is not None:
         precision = precision[np.isclose(run.params.iouThrs, iou)]
     if label is not None:
-        precision = precision[:, :, label - 1]
+        precision = precision[:, :, np.asarray(label, int) - 1]
     return _mean(precision)
 
 
@@ -246,12 +246,12 @@ def summarize(run: InstanceEval, prefix: str) -> dict[str, float]:
     recall = run.eval["recall"]  # [T, K, A, M]
     areas = run.params.areaRngLbl
     figures = {
-        "AP": _average_precision(run),
-        "AP50": _average_precision(run, iou=0.5),
-        "AP75": _average_precision(run, iou=0.75),
+        "AP": average_precision(run),
+        "AP50": average_precision(run, iou=0.5),
+        "AP75": average_precision(run, iou=0.75),
     }
     for letter, name in _AREAS:
-        figures[f"AP{letter}"] = _average_precision(run, area=areas.index(name))
+        figures[f"AP{letter}"] = average_precision(run, area=areas.index(name))
     for index, number in enumerate(run.params.maxDets):
         figures[f"AR{number}"] = _mean(recall[:, :, 0, index])
     for letter, name in _AREAS:
@@ -269,8 +269,8 @@ def _crowded_figures(
     counted = crowded_ids(truth.coco.dataset["annotations"], min_iou)
     run.run(counted=counted, mask_ious=masks.ious)
     return {
-        "mask/AP_crowded": _average_precision(run),
-        "mask/AP50_crowded": _average_precision(run, iou=0.5),
+        "mask/AP_crowded": average_precision(run),
+        "mask/AP50_crowded": average_precision(run, iou=0.5),
     }
 
 
@@ -284,9 +284,9 @@ def _per_class(truth: GroundTruth, runs: dict) -> list[dict]:
     ):
         row = {"id": identity, "name": name, "instances": instances[label - 1]}
         for kind, run in runs.items():
-            row[f"{kind}/AP"] = _average_precision(run, label=label)
-            row[f"{kind}/AP50"] = _average_precision(run, iou=0.5, label=label)
-            row[f"{kind}/AP75"] = _average_precision(run, iou=0.75, label=label)
+            row[f"{kind}/AP"] = average_precision(run, label=label)
+            row[f"{kind}/AP50"] = average_precision(run, iou=0.5, label=label)
+            row[f"{kind}/AP75"] = average_precision(run, iou=0.75, label=label)
         table.append(row)
     return table
 
@@ -328,6 +328,9 @@ def _notes(truth: GroundTruth, results: list[dict], most: int) -> list[str]:
 
 __all__ = [
     "Metrics",
+    "average_precision",
+    "build_detections",
+    "chosen_kinds",
     "evaluate",
     "figure_names",
     "format_table",

@@ -7,11 +7,12 @@ def figure_order(max_dets: tuple[int, ...]) -> list[str]:
     return ["AP", "AP50", "AP75", "APs", "APm", "APl", *recalls]
 
 
-def _cell(value) -> str:
+def cell(value) -> str:
+    """A figure, `-` where it is not defined."""
     return "-" if value is None or value < 0 else f"{value:.3f}"
 
 
-def _columns(rows: list[list[str]]) -> list[str]:
+def columns(rows: list[list[str]]) -> list[str]:
     """Rows of cells as lines: the first column to the left, the rest to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
@@ -34,12 +35,12 @@ def format_table(metrics, per_class: bool = True) -> str:
     names = figure_order(metrics.max_dets)
     rows = [["", *names]]
     for kind in kinds:
-        rows.append([kind, *(_cell(metrics[f"{kind}/{name}"]) for name in names)])
-    lines = _columns(rows)
+        rows.append([kind, *(cell(metrics[f"{kind}/{name}"]) for name in names)])
+    lines = columns(rows)
     if "mask/AP_crowded" in metrics:
         lines.append(
-            f"mask AP of crowded instances: {_cell(metrics['mask/AP_crowded'])} "
-            f"(AP50 {_cell(metrics['mask/AP50_crowded'])})"
+            f"mask AP of crowded instances: {cell(metrics['mask/AP_crowded'])} "
+            f"(AP50 {cell(metrics['mask/AP50_crowded'])})"
         )
     if kinds:
         rows = [["AP at IoU", *metrics.per_iou[kinds[0]]]]
@@ -51,8 +52,8 @@ def format_table(metrics, per_class: bool = True) -> str:
         for row in metrics.per_class:
             cells = [row["name"], str(row["instances"])]
             cells += [
-                _cell(row[f"{k}/{name}"]) for k in kinds for name in ("AP", "AP50")
+                cell(row[f"{k}/{name}"]) for k in kinds for name in ("AP", "AP50")
             ]
             rows.append(cells)
-        lines += ["", *_columns(rows)]
+        lines += ["", *columns(rows)]
     return "\n".join([*lines, *metrics.notes])

@@ -8,6 +8,7 @@ from pathlib import Path
 from tfmask.data.images import read as images
 from tfmask.errors import DataError
 from tfmask.evaluation import visualize
+from tfmask.evaluation.cityscapes_results import CityscapesResults
 from tfmask.evaluation.results import ResultsFile
 from tfmask.files import write_atomically
 
@@ -90,6 +91,8 @@ def predict_folder(
     score_threshold: float = 0.5,
     write_json: bool = False,
     log=print,
+    *,
+    cityscapes: CityscapesResults | None = None,
 ) -> int:
     """Writes an overlay PNG for every image; one bad file does not stop the rest.
 
@@ -103,6 +106,7 @@ def predict_folder(
         what is done stays if the rest is stopped. `classes.json` beside it says which
         category id is which class.
       log: called with one line for every image and at the end.
+      cityscapes: takes all detections of every image too.
 
     Returns:
       The number of inputs that failed.
@@ -129,13 +133,18 @@ def predict_folder(
                 log(str(error))
                 continue
             prediction = predictor.predict([image])[0]
+            found = prediction.to_results(str(file), predictor.class_map)
             if results is not None:
-                results.add(prediction.to_results(str(file), predictor.class_map))
+                results.add(found)
+            if cityscapes is not None:
+                cityscapes.add(str(file), found)
             said = _draw(predictor, prediction, image, target, score_threshold)
             log(f"{file}: {said} -> {target}")
             shown += int((prediction.scores >= score_threshold).sum())
             if len(prediction.scores):
                 best = max(float(prediction.scores.max()), best or 0.0)
+    if cityscapes is not None:
+        log(f"{cityscapes.count} text files with their masks -> {cityscapes.folder}")
     if results is not None:
         log(f"{results.count} results -> {results.path}")
     done = len(files) + len(faults) - failures

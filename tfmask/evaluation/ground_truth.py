@@ -21,7 +21,7 @@ from pycocotools.coco import COCO
 from tfmask.data.coco import segmentation
 from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
-from tfmask.evaluation.rle import checked_rle, compress
+from tfmask.evaluation.rle import as_text, checked_rle, compress
 
 
 class GroundTruth(NamedTuple):
@@ -154,6 +154,24 @@ def _from_dataset(dataset: Dataset) -> GroundTruth:
         annotations,
     )
     return truth._replace(federated=dataset.is_federated)
+
+
+def rle_of(value, size) -> dict:
+    """A segmentation of a record as a run-length code.
+
+    Args:
+      value: a `data.coco.segmentation.Segmentation`.
+      size: (height, width) of its image.
+    """
+    if isinstance(value, segmentation.RLE):
+        return compress(value.counts, size)
+    return as_text(_as_rle(segmentation.to_coco(value), size))
+
+
+def record_rles(record) -> list[dict]:
+    """The masks of an `ImageRecord` as run-length codes."""
+    size = record.height, record.width
+    return [rle_of(value, size) for value in record.segmentations]
 
 
 def _outline(value, record):

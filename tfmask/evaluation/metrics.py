@@ -21,9 +21,11 @@ from tfmask.errors import ConfigError
 
 # The word of `evaluation.metric` -> the module that holds `metric`, `figure_names` and
 # `format_table`; imported when it is needed.
-METRICS = {"coco": "tfmask.evaluation.coco_metrics"}
-# What "auto" takes for the data of a format; COCO's figures for those not named.
-_OF_FORMAT = {"coco": "coco"}
+METRICS = {
+    "coco": "tfmask.evaluation.coco_metrics",
+    "lvis": "tfmask.evaluation.lvis_metrics",
+    "cityscapes": "tfmask.evaluation.cityscapes_metrics",
+}
 
 
 class Metric(NamedTuple):
@@ -52,7 +54,8 @@ def find_metric(options: EvalConfig, dataset: Dataset) -> Metric:
         return _own(options.metric)
     chosen: str = options.metric
     if chosen == "auto":
-        chosen = _OF_FORMAT.get(dataset.format, "coco")
+        # The metric that has the name of the data's format; else COCO's.
+        chosen = dataset.format if dataset.format in METRICS else "coco"
     if chosen not in METRICS:
         words = ", ".join(["auto", *METRICS])
         raise ConfigError(f"evaluation.metric={chosen!r}: expected one of {words}")

@@ -154,7 +154,8 @@ def _stream(config: Config, dataset, strategy, log) -> Stream:
     def image_ids(indices):
         return [dataset.images[index].image_id for index in indices]
 
-    return Stream(batches, len(dataset), image_ids, pipeline.data_error)
+    size = pipeline.epoch_size(dataset, config.data)
+    return Stream(batches, size, image_ids, pipeline.data_error)
 
 
 def _silent(text: str) -> None:
