@@ -81,6 +81,11 @@ def _dry_run(options, config: Config) -> int:
 def evaluate(options) -> int:
     """Evaluate weights on data.val and print the figures."""
     config = read_config(options.config, options.overrides)
+    if options.images:
+        start_tensorflow()
+        from tfmask.cli.test_server import write_server_results
+
+        return write_server_results(options, config, _say, _progress)
     if not config.data.val:
         raise ConfigError(
             "data.val: expected the data to evaluate on, e.g. data.val=FOLDER with "

@@ -115,13 +115,31 @@ def _evaluate(subparsers) -> None:
     parser.add_argument(
         "--metrics", metavar="FILE", help="also write the figures, as JSON"
     )
+    parser.add_argument(
+        "--images",
+        metavar="FILE",
+        help="no figures: write the results on the images of FILE, which needs no "
+        "annotations (image_info_test-dev2017.json), for a test server; the images lie "
+        "in data.val_images",
+    )
+    parser.add_argument(
+        "--algorithm",
+        default="tfmask",
+        metavar="NAME",
+        help="--images without --results: the file is called "
+        "detections_SET_NAME_results.json (default tfmask)",
+    )
 
 
 def _predict(subparsers) -> None:
     parser = _command(subparsers, "predict", commands.predict)
     parser.add_argument("config", metavar="CONFIG", help="as for `tfmask train`")
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE|FOLDER", help="images, or folders of them"
+        "images",
+        nargs="+",
+        metavar="IMAGE|FOLDER|JSON",
+        help="images, folders of them, or an annotation file or image list: then the "
+        "results have its image ids",
     )
     _load_argument(parser)
     parser.add_argument(
