@@ -178,6 +178,22 @@ def convert(options) -> int:
     return 0
 
 
+def convert_dataset(options) -> int:
+    """Bring a data set of another format into COCO JSON."""
+    from tfmask.data.convert import convert as converter
+
+    converter.convert_dataset(
+        options.format,
+        options.source,
+        options.output,
+        images=options.images,
+        target=options.to,
+        strict=options.strict,
+        log=_say,
+    )
+    return 0
+
+
 def demo(options) -> int:
     """Generate data, train on it with a stop and a resume, evaluate, and draw."""
     from tfmask.cli.demo import run_demo

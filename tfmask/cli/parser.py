@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         _predict,
         _validate,
         _convert,
+        _convert_dataset,
         _export,
         _serve,
         _benchmark,
@@ -202,6 +203,26 @@ def _convert(subparsers) -> None:
     )
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="the .tfmask.h5 file to write"
+    )
+
+
+def _convert_dataset(subparsers) -> None:
+    parser = _command(subparsers, "convert-dataset", commands.convert_dataset)
+    parser.add_argument(
+        "format", metavar="FORMAT", help="of the source, e.g. cityscapes"
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the file or folder")
+    parser.add_argument(
+        "--output", required=True, metavar="OUT", help="what is to be written"
+    )
+    parser.add_argument(
+        "--to", default="coco", metavar="FORMAT", help="of the output (default coco)"
+    )
+    parser.add_argument(
+        "--images", default="", metavar="DIR", help="image folder (default: the usual)"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="write nothing if there is any error"
     )
 
 
