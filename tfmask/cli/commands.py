@@ -151,6 +151,7 @@ def validate(options) -> int:
     from tfmask.data.problems import ERROR
     from tfmask.data.validate import validate_dataset
 
+    _start_for_records(options.annotations)
     problems, unusable = validate_dataset(
         options.annotations, options.images, DataConfig(exif=options.exif)
     )
@@ -182,6 +183,7 @@ def convert_dataset(options) -> int:
     """Bring a data set of another format into COCO JSON."""
     from tfmask.data.convert import convert as converter
 
+    _start_for_records(options.source, options.to)
     converter.convert_dataset(
         options.format,
         options.source,
@@ -231,6 +233,14 @@ def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
+
+
+def _start_for_records(path: str, target: str = "") -> None:
+    """Starts TensorFlow quietly where TFRecords are read or written."""
+    from tfmask.data.tfrecord.shards import looks_like_shards
+
+    if target == "tfrecord" or looks_like_shards(path):
+        start_tensorflow()
 
 
 def _classes_of(config: Config, which: str) -> ClassMap:

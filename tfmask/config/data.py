@@ -5,7 +5,7 @@ from typing import Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
-DataFormat = Literal["auto", "coco"]
+DataFormat = Literal["auto", "coco", "tfrecord"]
 MetricName = Literal["auto", "coco"]
 
 
@@ -15,7 +15,7 @@ class DataConfig:
 
     # What is read from train and val; auto: what lies there. Or settings of a reader.
     format: DataFormat | PartConfig = "auto"
-    # Folder with annotations.json and images/, or an annotation JSON.
+    # Folder with annotations.json and images/, an annotation JSON, or TFRecords.
     train: str = setting("", path=True)
     train_images: str = setting("", path=True)  # default: images/ beside the JSON
     val: str = setting("", path=True)

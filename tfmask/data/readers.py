@@ -22,6 +22,7 @@ from typing import NamedTuple
 from tfmask.config import DataConfig
 from tfmask.data.dataset import Dataset, ImageRecord
 from tfmask.data.problems import ERROR, Problem
+from tfmask.data.tfrecord.shards import looks_like_shards
 from tfmask.errors import ConfigError, DataError
 
 _LISTED = 5  # problems that an error message quotes
@@ -43,6 +44,7 @@ FORMATS = {
             or os.path.isfile(os.path.join(path, "annotations.json"))
         ),
     ),
+    "tfrecord": Format("tfmask.data.tfrecord.reader", looks_like_shards),
 }
 
 

@@ -16,7 +16,10 @@ from tfmask.errors import ConfigError, DataError
 # Formats that are read for conversion alone -> the module that holds `read`.
 SOURCES: dict[str, str] = {}
 # What can be written -> the module that holds `write`.
-TARGETS = {"coco": "tfmask.data.convert.coco"}
+TARGETS = {
+    "coco": "tfmask.data.convert.coco",
+    "tfrecord": "tfmask.data.convert.tfrecord",
+}
 
 
 def source_formats() -> list[str]:
