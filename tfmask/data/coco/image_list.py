@@ -49,12 +49,12 @@ def listed_paths(path: str) -> dict[str, int | str]:
       DataError: there are no images in it.
     """
     file = open_image_list(path)
-    paths = {}
+    paths: dict[str, int | str] = {}
     for record in file.images:
         if not isinstance(record, dict):
             continue
         name, image_id = record.get("file_name"), record.get("id")
-        if isinstance(name, str) and name and type(image_id) in (int, str):
+        if isinstance(name, str) and name and isinstance(image_id, (int, str)):
             if not escapes(name):
                 paths[f"{file.image_folder}/{name}"] = image_id
     return paths

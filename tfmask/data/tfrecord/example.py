@@ -125,8 +125,8 @@ def decode_mask(png: bytes, height: int, width: int) -> seg.RLE:
     return seg.from_mask(mask)
 
 
-def metric_box(box: np.ndarray) -> list[float]:
-    """x, y, width, height of a corner box [4] float32, without the noise of binary.
+def metric_box(box: tuple[float, float, float, float]) -> list[float]:
+    """x, y, width, height of a corner box, without the noise of single precision.
 
     Each edge becomes the shortest decimal number that single precision cannot tell from
     it: 236.98, as annotated, not 236.97999572753906.

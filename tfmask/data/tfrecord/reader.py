@@ -100,7 +100,7 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
         boxes = record.annotated_boxes
         if boxes is not None and len(boxes):
             boxes = np.array(
-                [metric_box(np.float32([x, y, x + w, y + h])) for x, y, w, h in boxes]
+                [metric_box((x, y, x + w, y + h)) for x, y, w, h in boxes.tolist()]
             )
         found.append(
             dataclasses.replace(record, annotated_boxes=boxes, span=image.span)
