@@ -149,24 +149,31 @@ def validate(options) -> int:
     """List all that is wrong with an annotation file, by image and annotation."""
     from tfmask.config import DataConfig
     from tfmask.data.problems import ERROR
-    from tfmask.data.validate import validate_dataset
+    from tfmask.data.statistics import format_statistics, statistics
+    from tfmask.data.validate import check_dataset
 
     _start_for_records(options.annotations)
-    problems, unusable = validate_dataset(
+    (problems, unusable), dataset = check_dataset(
         options.annotations, options.images, DataConfig(exif=options.exif)
     )
+    errors = sum(problem.severity == ERROR for problem in problems)
+    figures = statistics(dataset) if options.stats and dataset is not None else None
+    code = 1 if unusable or (options.strict and errors) else 0
+    if options.json:
+        value = {"problems": [p._asdict() for p in problems], "unusable": unusable}
+        print(json.dumps({**value, "statistics": figures}, indent=2))
+        return code
     for problem in problems:
         print(problem)
-    errors = sum(problem.severity == ERROR for problem in problems)
+    if figures is not None:
+        print(format_statistics(figures))
     left_out = " (left out in training)" if errors and not unusable else ""
     end = f"; cannot be trained on: {unusable}" if unusable else ""
     print(
         f"{options.annotations}: {errors} errors{left_out}, "
         f"{len(problems) - errors} warnings{end}"
     )
-    if unusable:
-        return 1
-    return 1 if options.strict and errors else 0
+    return code
 
 
 def convert(options) -> int:

@@ -176,7 +176,8 @@ def _validate(subparsers) -> None:
     parser.add_argument(
         "annotations",
         metavar="ANNOTATIONS",
-        help="COCO instances JSON, or a folder with annotations.json and images/",
+        help="COCO instances JSON, a folder with annotations.json and images/, or "
+        "TFRecords",
     )
     parser.add_argument(
         "--images", default="", metavar="DIR", help="image folder (default: images/)"
@@ -190,6 +191,12 @@ def _validate(subparsers) -> None:
         default="auto",
         help="how images with an orientation tag are read (default auto)",
     )
+    parser.add_argument(
+        "--stats",
+        action="store_true",
+        help="also print the instances per class and image, their sizes and overlaps",
+    )
+    parser.add_argument("--json", action="store_true", help="print all as data")
 
 
 def _convert(subparsers) -> None:
