@@ -55,6 +55,11 @@ def write(dataset: Dataset, output: str, log=print) -> None:
     counts = {os.path.basename(n): k for n, k in zip(names, written)}
     write_atomically(files.counts_path(prefix), json.dumps(counts, indent=1) + "\n")
     if log is not None:
+        if dataset.is_federated:
+            log(
+                "LVIS's classes that are known to be absent, and those annotated in "
+                "part, have no place in TFRecords: they are not written"
+            )
         log(
             f"{sum(written)} images, {dataset.num_annotations} annotations, "
             f"{class_map.num_classes} classes -> {count} shards of {prefix}; to train "
