@@ -22,8 +22,8 @@ ADDONS := .venv-addons
 GARDEN := .venv-garden
 PIP_OPTIONS := --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo test test-addons test-slow bench compare exchange garden sanitize lint format types \
-  coverage lock clean
+.PHONY: demo test test-addons test-slow bench compare exchange garden sanitize lint format \
+  types coverage lock clean
 .DELETE_ON_ERROR:
 
 demo: $(CURRENT)/ready

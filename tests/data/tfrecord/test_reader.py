@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmask.cli import main
 from tfmask.config import DataConfig
 from tfmask.data.convert.convert import convert_dataset
 from tfmask.data.loader import ExampleLoader
@@ -113,6 +114,39 @@ def test_training_examples_are_those_of_the_json_in_any_order(source, shards):
     again = ExampleLoader(read(shards.parent), config, True, 3, log=None).example(7)
     for key, value in ours.example(7).items():
         np.testing.assert_array_equal(value, again[key])
+
+
+def test_a_stream_resumed_at_a_step_goes_on_to_the_bit(shards):
+    from tfmask.data.pipeline import training_dataset
+
+    config = DataConfig(short_side=(64, 80), max_side=96, mask_resolution=28, workers=1)
+
+    def batches(start, count):
+        dataset = read(f"{shards}@2")
+        stream = training_dataset(dataset, config, 2, 5, 2 * start, log=None)
+        return list(stream.take(count).as_numpy_iterator())
+
+    whole = batches(0, 6)
+    for expected, resumed in zip(whole[4:], batches(4, 2)):
+        assert expected.keys() == resumed.keys()
+        for key, value in expected.items():
+            np.testing.assert_array_equal(value, resumed[key])
+    assert whole[0]["image_index"].tolist() != [0, 1]
+
+
+def test_the_commands_write_and_check_records(source, tmp_path, capsys):
+    prefix = str(tmp_path / "a")
+    arguments = ["convert-dataset", "coco", str(source), "--output", f"{prefix}@2"]
+    assert main([*arguments, "--to", "tfrecord"]) == 0
+    assert f"data.train={prefix}@2" in capsys.readouterr().out
+    path = tmp_path / "a-00001-of-00002.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1  # of the first record's length
+    path.write_bytes(content)
+    assert main(["validate", f"{prefix}@2"]) == 0
+    said = capsys.readouterr().out
+    assert f"{path}, record 1: its length" in said and "1 errors (left out" in said
+    assert main(["validate", f"{prefix}-*.tfrecord", "--strict"]) == 1
 
 
 def test_images_that_tensorflow_reads_otherwise_are_stored_as_png(tmp_path):
