@@ -5,6 +5,7 @@
 #   make test-addons  the tests, addons line: TensorFlow 2.15, Keras 2.15, Python 3.10-3.11
 #   make test-slow    the long tests, default line
 #   make bench        the benchmarks; make compare: beside TensorFlow Model Garden
+#   make exchange     TFRecords to Model Garden's decoder and back
 #   make sanitize     10,000 random calls of each compiled op under ASan and UBSan
 #   make lint         ruff check and format
 #   make types        mypy over the package and the recipes
@@ -21,8 +22,8 @@ ADDONS := .venv-addons
 GARDEN := .venv-garden
 PIP_OPTIONS := --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo test test-addons test-slow bench compare garden sanitize lint format types \
-  coverage lock clean
+.PHONY: demo test test-addons test-slow bench compare exchange garden sanitize lint format \
+  types coverage lock clean
 .DELETE_ON_ERROR:
 
 demo: $(CURRENT)/ready
@@ -44,6 +45,9 @@ bench: $(CURRENT)/ready
 	$(CURRENT)/bin/python benchmarks/training_step.py
 	$(CURRENT)/bin/python benchmarks/op_parity.py
 	$(CURRENT)/bin/python benchmarks/shape_aware_roi_align.py
+
+exchange: $(CURRENT)/ready $(GARDEN)/ready
+	$(CURRENT)/bin/python benchmarks/records_exchange.py --garden $(GARDEN)/bin/python
 
 compare: $(CURRENT)/ready $(GARDEN)/ready
 	$(CURRENT)/bin/python benchmarks/compare.py --garden $(GARDEN)/bin/python

@@ -98,3 +98,17 @@ def test_streams_that_cannot_be_set_are_left_alone(monkeypatch):
     escape_what_streams_cannot_encode()
     print("\u82f9\udcdf")
     assert sys.stdout.getvalue() == "\u82f9\udcdf\n"
+
+
+def test_validate_prints_statistics_and_data(folder, capsys):
+    path = folder(nothing)
+    assert main(["validate", path, "--stats"]) == 0
+    said = capsys.readouterr().out
+    assert "2 images" in said and "boxes with an IoU above" in said
+    assert main(["validate", path, "--stats", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["problems"] == [] and value["unusable"] == ""
+    assert value["statistics"]["images"] == 2
+    assert main(["validate", folder(no_categories), "--stats", "--json"]) == 1
+    value = json.loads(capsys.readouterr().out)
+    assert value["statistics"] is None and value["problems"][0]["severity"] == "error"

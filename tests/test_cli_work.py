@@ -168,3 +168,72 @@ def test_predict_shows_boundaries(tmp_path, capsys):
         pictures.append((tmp_path / "out" / "00001.png").read_bytes())
     assert pictures[0] != pictures[1]
     assert "no boundaries" not in capsys.readouterr().out
+
+
+def image_list(tmp_path, **changes):
+    """A data set of shapes and a list of its images in the form of COCO's test sets."""
+    path = write_dataset(tmp_path / "test", 3, seed=3, size=64)
+    content = json.loads(path.read_text())
+    for index, record in enumerate(content["images"]):
+        record["id"] = 500 + index
+    names = {"images": content["images"], "categories": content["categories"]}
+    listed = tmp_path / "image_info_test-dev2017.json"
+    listed.write_text(json.dumps(names | changes))
+    return str(listed), f"data.val_images={tmp_path / 'test' / 'images'}"
+
+
+def test_an_image_list_gives_the_results_file_of_a_test_server(
+    weights, tmp_path, monkeypatch, capsys
+):
+    listed, images = image_list(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", RECIPE, images, *SMALL, "--load", weights]
+    assert main([*arguments, "--images", listed, "--algorithm", "mine"]) == 0
+    found = json.loads(
+        (tmp_path / "detections_test-dev2017_mine_results.json").read_text()
+    )
+    assert {r["image_id"] for r in found} == {500, 501, 502}
+    for result in found:
+        fields = {"image_id", "category_id", "segmentation", "score", "bbox"}
+        assert set(result) == fields and result["category_id"] in CATEGORY_IDS
+        assert len(result["segmentation"]["size"]) == 2
+        assert isinstance(result["segmentation"]["counts"], str)
+    assert "of 3 images" in capsys.readouterr().out
+
+
+def test_an_image_that_is_not_there_is_named_and_ends_non_zero(
+    weights, tmp_path, capsys
+):
+    listed, images = image_list(tmp_path)
+    (tmp_path / "test" / "images" / "00002.jpg").unlink()
+    output = tmp_path / "r.json"
+    arguments = ["evaluate", RECIPE, images, *SMALL, "--load", weights]
+    assert main([*arguments, "--images", listed, "--results", str(output)]) == 1
+    said = capsys.readouterr().out
+    assert "00002.jpg" in said and "1 images of" in said
+    assert {r["image_id"] for r in json.loads(output.read_text())} == {500, 502}
+
+
+def test_an_image_list_of_other_categories_is_refused(weights, tmp_path, capsys):
+    listed, images = image_list(tmp_path, categories=[{"id": 1, "name": "moon"}])
+    arguments = ["evaluate", RECIPE, images, *SMALL, "--load", weights]
+    assert main([*arguments, "--images", listed]) == 1
+    assert "calls it 'moon'" in capsys.readouterr().err
+
+
+def test_predict_takes_an_image_list_and_writes_its_ids(weights, tmp_path):
+    write_dataset(tmp_path / "data", 2, seed=3, size=64)
+    arguments = ["predict", RECIPE, str(tmp_path / "data" / "annotations.json")]
+    arguments += ["--load", weights, "--out", str(tmp_path / "out"), "--json"]
+    for setting in SMALL:
+        arguments += ["--set", setting]
+    assert main(arguments) == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {r["image_id"] for r in found} == {1, 2}
+
+
+def test_the_results_of_a_model_that_rates_masks_are_ranked_by_that():
+    from tfmask.cli.test_server import _for_server
+
+    given = [{"image_id": 1, "score": 0.9, "mask_score": 0.4}, {"score": 0.5}]
+    assert _for_server(given) == [{"image_id": 1, "score": 0.4}, {"score": 0.5}]

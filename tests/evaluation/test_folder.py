@@ -209,3 +209,29 @@ def test_an_image_that_comes_out_nearly_black_is_said(tmp_path):
         predict_folder(predictor(), [tmp_path], tmp_path / "o", log=lines.append) == 0
     )
     assert "dark.png: its 16-bit samples go up to 4000 of 65535" in lines[0]
+
+
+def test_ids_of_an_annotation_file_stand_where_it_lies_or_is_named(tmp_path):
+    folder = tmp_path / "set"
+    for name in ("a.png", "b.png", "c.png"):
+        write(folder / "images" / name)
+    listed = [{"id": 11, "file_name": "a.png"}, {"id": "x", "file_name": "b.png"}]
+    content = {"images": listed, "annotations": [], "categories": []}
+    (folder / "annotations.json").write_text(json.dumps(content))
+
+    def found(inputs):
+        predict_folder(predictor(), inputs, tmp_path / "out", 0.5, True, lambda _: None)
+        return [
+            r["image_id"]
+            for r in json.loads((tmp_path / "out/results.json").read_text())
+        ]
+
+    assert found([folder / "annotations.json"]) == [11, "x"]
+    assert found([folder]) == [11, "x", str(folder / "images" / "c.png")]
+    assert found([folder / "images" / "a.png"]) == [str(folder / "images" / "a.png")]
+
+
+def test_a_json_that_lists_no_images_is_a_fault(tmp_path):
+    (tmp_path / "x.json").write_text("[]")
+    files, (fault,) = list_images([tmp_path / "x.json"])
+    assert files == [] and "x.json" in fault

@@ -86,6 +86,11 @@ def _dry_run(options, config: Config) -> int:
 def evaluate(options) -> int:
     """Evaluate weights on data.val and print the figures."""
     config = read_config(options.config, options.overrides)
+    if options.images:
+        start_tensorflow()
+        from tfmask.cli.test_server import write_server_results
+
+        return write_server_results(options, config, _say, _progress)
     from tfmask.data.sets import load_validation, no_place
 
     if not config.data.val:
@@ -172,23 +177,31 @@ def validate(options) -> int:
     """List all that is wrong with an annotation file, by image and annotation."""
     from tfmask.config import DataConfig
     from tfmask.data.problems import ERROR
-    from tfmask.data.validate import validate_dataset
+    from tfmask.data.statistics import format_statistics, statistics
+    from tfmask.data.validate import check_dataset
 
-    problems, unusable = validate_dataset(
+    _start_for_records(options.annotations)
+    (problems, unusable), dataset = check_dataset(
         options.annotations, options.images, DataConfig(exif=options.exif)
     )
+    errors = sum(problem.severity == ERROR for problem in problems)
+    figures = statistics(dataset) if options.stats and dataset is not None else None
+    code = 1 if unusable or (options.strict and errors) else 0
+    if options.json:
+        value = {"problems": [p._asdict() for p in problems], "unusable": unusable}
+        print(json.dumps({**value, "statistics": figures}, indent=2))
+        return code
     for problem in problems:
         print(problem)
-    errors = sum(problem.severity == ERROR for problem in problems)
+    if figures is not None:
+        print(format_statistics(figures))
     left_out = " (left out in training)" if errors and not unusable else ""
     end = f"; cannot be trained on: {unusable}" if unusable else ""
     print(
         f"{options.annotations}: {errors} errors{left_out}, "
         f"{len(problems) - errors} warnings{end}"
     )
-    if unusable:
-        return 1
-    return 1 if options.strict and errors else 0
+    return code
 
 
 def convert(options) -> int:
@@ -205,6 +218,7 @@ def convert_dataset(options) -> int:
     """Bring a data set of another format into COCO JSON."""
     from tfmask.data.convert import convert as converter
 
+    _start_for_records(options.source, options.to)
     converter.convert_dataset(
         options.format,
         options.source,
@@ -254,3 +268,11 @@ def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
+
+
+def _start_for_records(path: str, target: str = "") -> None:
+    """Starts TensorFlow quietly where TFRecords are read or written."""
+    from tfmask.data.tfrecord.shards import looks_like_shards
+
+    if target == "tfrecord" or looks_like_shards(path):
+        start_tensorflow()

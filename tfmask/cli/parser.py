@@ -125,13 +125,31 @@ def _evaluate(subparsers) -> None:
         "--metrics", metavar="FILE", help="also write the figures, as JSON"
     )
     _cityscapes_argument(parser)
+    parser.add_argument(
+        "--images",
+        metavar="FILE",
+        help="no figures: write the results on the images of FILE, which needs no "
+        "annotations (image_info_test-dev2017.json), for a test server; the images lie "
+        "in data.val_images",
+    )
+    parser.add_argument(
+        "--algorithm",
+        default="tfmask",
+        metavar="NAME",
+        help="--images without --results: the file is called "
+        "detections_SET_NAME_results.json (default tfmask)",
+    )
 
 
 def _predict(subparsers) -> None:
     parser = _command(subparsers, "predict", commands.predict)
     parser.add_argument("config", metavar="CONFIG", help="as for `tfmask train`")
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE|FOLDER", help="images, or folders of them"
+        "images",
+        nargs="+",
+        metavar="IMAGE|FOLDER|JSON",
+        help="images, folders of them, or an annotation file or image list: then the "
+        "results have its image ids",
     )
     _load_argument(parser)
     parser.add_argument(
@@ -170,7 +188,8 @@ def _validate(subparsers) -> None:
     parser.add_argument(
         "annotations",
         metavar="ANNOTATIONS",
-        help="COCO instances JSON, or a folder with annotations.json and images/",
+        help="COCO instances JSON, a folder with annotations.json and images/, or "
+        "TFRecords",
     )
     parser.add_argument(
         "--images", default="", metavar="DIR", help="image folder (default: images/)"
@@ -184,6 +203,12 @@ def _validate(subparsers) -> None:
         default="auto",
         help="how images with an orientation tag are read (default auto)",
     )
+    parser.add_argument(
+        "--stats",
+        action="store_true",
+        help="also print the instances per class and image, their sizes and overlaps",
+    )
+    parser.add_argument("--json", action="store_true", help="print all as data")
 
 
 def _convert(subparsers) -> None:

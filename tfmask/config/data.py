@@ -5,7 +5,7 @@ from typing import Literal
 
 from tfmask.config.settings import SOME, PartConfig, setting
 
-DataFormat = Literal["auto", "cityscapes", "coco", "lvis"]
+DataFormat = Literal["auto", "cityscapes", "coco", "lvis", "tfrecord"]
 MetricName = Literal["auto", "cityscapes", "coco", "lvis"]
 Paths = str | tuple[str, ...]
 
@@ -16,8 +16,9 @@ class DataConfig:
 
     # What is read from train and val; auto: what lies there. Or settings of a reader.
     format: DataFormat | PartConfig = "auto"
-    # Folder with annotations.json and images/, or an annotation JSON. Several of them
-    # are one training set, whose classes are those of all by name.
+    # Folder with annotations.json and images/, an annotation JSON, TFRecords, or a
+    # split of Cityscapes. Several of them are one training set, whose classes are those
+    # of all by name.
     train: Paths = setting("", path=True)
     train_images: Paths = setting("", path=True)  # default: images/ beside the JSON
     # How often an epoch has the images of each of `train`; empty: once.

@@ -6,13 +6,14 @@ with a default that says "there is none of it".
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tfmask.data.coco import segmentation as seg
+from tfmask.data.images.read import Span, read_image
 from tfmask.data.problems import Problem
 from tfmask.structures import ClassMap
 
@@ -25,7 +26,7 @@ class ImageRecord:
     """
 
     image_id: int | str  # as in the annotations
-    path: str
+    path: str  # of the file that holds the image
     file_name: str  # relative to the data set's image folder
     width: int
     height: int
@@ -47,6 +48,20 @@ class ImageRecord:
     void: seg.Segmentation | None = None
     split: str = ""  # Cityscapes: train, val or test
     city: str = ""  # Cityscapes: bochum, ...
+    span: Span | None = None  # where the image lies in a file of many, as TFRecords are
+
+    def read(self, exif: str, note: Callable | None = None) -> np.ndarray:
+        """The image, [height, width, 3] uint8 RGB; see `data.images.read.read_image`.
+
+        Args:
+          exif: of the data set.
+          note: see `read_image`.
+
+        Raises:
+          ImageError: it cannot be read, or has another size.
+        """
+        size = self.height, self.width
+        return read_image(self.path, exif, size, note=note, span=self.span)
 
     def mask(self, index: int) -> np.ndarray:
         """The mask of one instance, [height, width] uint8, 0 or 1."""

@@ -16,7 +16,6 @@ from tfmask.config import DataConfig
 from tfmask.data import transforms
 from tfmask.data.box_frames import InstanceMasks
 from tfmask.data.dataset import Dataset
-from tfmask.data.images.read import read_image
 from tfmask.data.memory import Memory
 from tfmask.data.order import (
     FLIP,
@@ -246,7 +245,7 @@ class ExampleLoader:
         size = record.height, record.width
         masks, instances = arrays["masks"][row], len(record.boxes)
         try:
-            image = read_image(record.path, self.dataset.exif, size, note=self._note)
+            image = record.read(self.dataset.exif, self._note)
         except ImageError as error:
             self._count_failure(plan.image_index, error)
             if not self.training:

@@ -22,6 +22,7 @@ from tfmask.config import DataConfig
 from tfmask.data.dataset import Dataset
 from tfmask.data.problems import ERROR, Problem
 from tfmask.data.recognise import is_cityscapes, is_coco, is_lvis
+from tfmask.data.tfrecord.shards import looks_like_shards
 from tfmask.errors import ConfigError, DataError
 
 _LISTED = 5  # problems that an error message quotes
@@ -39,6 +40,7 @@ FORMATS = {
     "lvis": Format("tfmask.data.lvis", is_lvis),
     "coco": Format("tfmask.data.coco.reader", is_coco),
     "cityscapes": Format("tfmask.data.cityscapes.reader", is_cityscapes),
+    "tfrecord": Format("tfmask.data.tfrecord.reader", looks_like_shards),
 }
 
 

@@ -294,7 +294,7 @@ def _per_class(truth: GroundTruth, runs: dict) -> list[dict]:
 def _per_iou(run: InstanceEval) -> dict[str, float]:
     """AP by IoU threshold, as BMask R-CNN's Fig. 1 has it."""
     thresholds = run.params.iouThrs.tolist()
-    return {f"{iou:.2f}": _average_precision(run, iou=iou) for iou in thresholds}
+    return {f"{iou:.2f}": average_precision(run, iou=iou) for iou in thresholds}
 
 
 def _notes(truth: GroundTruth, results: list[dict], most: int) -> list[str]:

@@ -44,8 +44,8 @@ def format_table(metrics, per_class: bool = True) -> str:
         )
     if kinds:
         rows = [["AP at IoU", *metrics.per_iou[kinds[0]]]]
-        rows += [[k, *map(_cell, metrics.per_iou[k].values())] for k in kinds]
-        lines += ["", *_columns(rows)]
+        rows += [[k, *map(cell, metrics.per_iou[k].values())] for k in kinds]
+        lines += ["", *columns(rows)]
     if per_class and len(metrics.per_class) > 0 and kinds:
         rows = [["class", "instances"]]
         rows[0] += [f"{kind} {name}" for kind in kinds for name in ("AP", "AP50")]

@@ -1,10 +1,15 @@
-"""Prediction on image files: an overlay for each, and all results as JSON."""
+"""Prediction on image files: an overlay for each, and all results as JSON.
+
+Image ids are those of an annotation file or image list where one is named, or lies in a
+folder that is; of other images the path stands in for it.
+"""
 
 import contextlib
 import json
 import os
 from pathlib import Path
 
+from tfmask.data.coco.image_list import listed_paths
 from tfmask.data.images import read as images
 from tfmask.errors import DataError
 from tfmask.evaluation import visualize
@@ -21,8 +26,9 @@ def list_images(
     """Image files named in or lying in `inputs`, and a sentence for each bad input.
 
     A folder stands for the image files (by suffix) in it and its sub-folders, sorted by
-    path, without hidden ones; a file named outright is taken whatever its name. No file
-    comes twice. `out_dir` is no sub-folder: it holds the overlays of an earlier call.
+    path, without hidden ones; a JSON file for the images that it lists; another file
+    named outright is taken whatever its name. No file comes twice. `out_dir` is no
+    sub-folder: it holds the overlays of an earlier call.
     """
     files, faults, seen = [], [], set()
     for name in inputs:
@@ -34,6 +40,12 @@ def list_images(
                 faults.append(
                     f"{path}: no image files in this folder and those below ({known})"
                 )
+        elif path.suffix == ".json":
+            try:
+                paths = [Path(p) for p in listed_paths(str(path))]
+            except DataError as error:
+                paths = []
+                faults.append(str(error))
         elif path.exists():
             paths = [path]
         else:
@@ -60,6 +72,25 @@ def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
             if not name.startswith(".") and name.lower().endswith(_SUFFIXES):
                 paths.append(Path(parent, name))
     return sorted(paths)
+
+
+def known_ids(inputs: list) -> dict[Path, int | str]:
+    """Image ids by resolved path, of the annotation files and image lists in `inputs`.
+
+    A folder with `annotations.json` counts as one. What cannot be read is passed over:
+    `list_images` says so where images depend on it.
+    """
+    ids: dict[Path, int | str] = {}
+    for name in inputs:
+        path = Path(name)
+        if path.is_dir() and not (path / "annotations.json").is_file():
+            continue
+        if not path.is_dir() and path.suffix != ".json":
+            continue
+        with contextlib.suppress(DataError):
+            for file, image_id in listed_paths(str(path)).items():
+                ids.setdefault(Path(file).resolve(), image_id)
+    return ids
 
 
 def overlay_paths(files: list[Path], out_dir: Path) -> list[Path]:
@@ -102,9 +133,9 @@ def predict_folder(
       out_dir: made if it is not there.
       score_threshold: detections below are not drawn.
       write_json: also write `results.json` with all detections of the model, whatever
-        their score; `image_id` is the path as given. It grows with every image, so that
-        what is done stays if the rest is stopped. `classes.json` beside it says which
-        category id is which class.
+        their score; `image_id` is that of `known_ids`, or else the path as given. It
+        grows with every image, so that what is done stays if the rest is stopped.
+        `classes.json` beside it says which category id is which class.
       log: called with one line for every image and at the end.
       cityscapes: takes all detections of every image too.
 
@@ -118,10 +149,11 @@ def predict_folder(
         log(fault)
     failures, shown, best = len(faults), 0, None
     with contextlib.ExitStack() as stack:
-        results = None
+        results, ids = None, {}
         if write_json:
             known = json.dumps(predictor.class_map.to_json(), indent=2) + "\n"
             write_atomically(out_dir / "classes.json", known)
+            ids = known_ids(inputs)
             results = stack.enter_context(ResultsFile(out_dir / "results.json"))
         for file, target in zip(files, overlay_paths(files, out_dir)):
             try:
@@ -133,7 +165,8 @@ def predict_folder(
                 log(str(error))
                 continue
             prediction = predictor.predict([image])[0]
-            found = prediction.to_results(str(file), predictor.class_map)
+            image_id = ids.get(file.resolve(), str(file))
+            found = prediction.to_results(image_id, predictor.class_map)
             if results is not None:
                 results.add(found)
             if cityscapes is not None:

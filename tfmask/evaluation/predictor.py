@@ -1,6 +1,7 @@
 """Inference: images in, detections in the images' own pixels out."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -162,17 +163,11 @@ class Predictor:
           EvaluationError: the model gives numbers that are not finite.
         """
         results, unread = [], set(range(len(dataset)))
-        for batch in self._batches(dataset, batch_size, log):
-            unread.difference_update(batch["image_index"].tolist())
-            records = [dataset.images[int(i)] for i in batch["image_index"]]
-            predictions = self._run(
-                batch["images"],
-                batch["image_sizes"],
-                np.array([(r.height, r.width) for r in records], np.int32),
-                [f"image {r.image_id!r}" for r in records],
-            )
-            for record, prediction in zip(records, predictions):
-                results += prediction.to_results(record.image_id, self.class_map)
+        for batch in self.stream_dataset(dataset, batch_size, log):
+            for index, prediction in batch:
+                unread.discard(index)
+                image_id = dataset.images[index].image_id
+                results += prediction.to_results(image_id, self.class_map)
             if progress is not None:
                 progress(len(dataset) - len(unread), len(dataset))
         if unread and log is not None:
@@ -181,6 +176,25 @@ class Predictor:
                 "out of the figures"
             )
         return DatasetRun(results, dataset.without_images(unread))
+
+    def stream_dataset(
+        self, dataset: Dataset, batch_size: int = 1, log=print
+    ) -> Iterator[list[tuple[int, Prediction]]]:
+        """The predictions of each batch, with the index of their image.
+
+        Arguments and errors as of `run_dataset`; images that cannot be read are in no
+        batch.
+        """
+        for batch in self._batches(dataset, batch_size, log):
+            indices = batch["image_index"].tolist()
+            records = [dataset.images[i] for i in indices]
+            predictions = self._run(
+                batch["images"],
+                batch["image_sizes"],
+                np.array([(r.height, r.width) for r in records], np.int32),
+                [f"image {r.image_id!r}" for r in records],
+            )
+            yield list(zip(indices, predictions))
 
     def _batches(self, dataset: Dataset, batch_size: int, log):
         stream = pipeline.evaluation_dataset(

@@ -39,41 +39,65 @@ def open_annotations(annotations: str, images: str = "") -> AnnotationFile:
     Raises:
       DataError: when nothing of the file can be used.
     """
-    path = annotations
-    if os.path.isdir(path):
-        path = _in_folder(path)
-    value = _read_json(path)
-    if not isinstance(value, dict):
-        hint = ", as results files have" if isinstance(value, list) else ""
-        raise DataError(
-            f"{path}: the top level is a {type(value).__name__}{hint}: expected an "
-            "object with images, annotations and categories",
-            "file_not_object",
-        )
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(value.get(key), list):
-            word = "is missing" if key not in value else "is not a list"
-            raise DataError(
-                f"{path}: {key!r} {word}: expected a COCO instances file with images, "
-                "annotations and categories",
-                "file_missing_key",
-            )
-    if not value["images"]:
-        raise DataError(f"{path}: there are no images in it", "no_images")
+    path, value = _read_object(annotations, ("images", "annotations", "categories"))
     folder = _image_folder(path, images)
     problems = _mend_float_ids(value)
-    names, frequencies = _categories(path, value["categories"], problems)
-    ids = sorted(names, key=lambda k: (isinstance(k, str), k))
-    known = tuple(frequencies[k] for k in ids if k in frequencies)
+    class_map, frequencies = _classes(path, value["categories"], problems)
     return AnnotationFile(
         path,
         folder,
         value["images"],
         value["annotations"],
-        ClassMap(tuple(ids), tuple(names[k] for k in ids)),
-        known if len(known) == len(ids) else (),
+        class_map,
+        frequencies,
         problems,
     )
+
+
+def open_image_list(path: str, images: str = "") -> AnnotationFile:
+    """Reads the images of a JSON file, and its categories if there are any.
+
+    Args:
+      path, images: as of `open_annotations`. The file may have no annotations, as
+        COCO's `image_info_*.json`; those that it has are left out.
+
+    Raises:
+      DataError: there are no images in it, or no such image folder.
+    """
+    path, value = _read_object(path, ("images",))
+    folder = _image_folder(path, images)
+    value |= {"annotations": [], "categories": value.get("categories") or []}
+    problems = _mend_float_ids(value)
+    class_map = ClassMap((), ())
+    if value["categories"]:
+        class_map, _ = _classes(path, value["categories"], problems)
+    return AnnotationFile(path, folder, value["images"], [], class_map, (), problems)
+
+
+def _read_object(path: str, keys: tuple[str, ...]) -> tuple[str, dict]:
+    """The file's path and content; the keys are there and hold lists."""
+    if os.path.isdir(path):
+        path = _in_folder(path)
+    value = _read_json(path)
+    listed = " and ".join([", ".join(keys[:-1]), keys[-1]]) if keys[1:] else keys[0]
+    if not isinstance(value, dict):
+        hint = ", as results files have" if isinstance(value, list) else ""
+        raise DataError(
+            f"{path}: the top level is a {type(value).__name__}{hint}: expected an "
+            f"object with {listed}",
+            "file_not_object",
+        )
+    for key in keys:
+        if not isinstance(value.get(key), list):
+            word = "is missing" if key not in value else "is not a list"
+            kind = "instances file" if keys[1:] else "file"
+            raise DataError(
+                f"{path}: {key!r} {word}: expected a COCO {kind} with {listed}",
+                "file_missing_key",
+            )
+    if not value["images"]:
+        raise DataError(f"{path}: there are no images in it", "no_images")
+    return path, value
 
 
 def _in_folder(folder: str) -> str:
@@ -137,6 +161,17 @@ def _mend_float_ids(value: dict) -> list[Problem]:
             for record in floats:
                 record[field] = int(record[field])
     return problems
+
+
+def _classes(
+    path: str, records: list, problems: list[Problem]
+) -> tuple[ClassMap, tuple[str, ...]]:
+    """The classes by category id, and their frequencies where all have one."""
+    names, frequencies = _categories(path, records, problems)
+    ids = sorted(names, key=lambda k: (isinstance(k, str), k))
+    known = tuple(frequencies[k] for k in ids if k in frequencies)
+    class_map = ClassMap(tuple(ids), tuple(names[k] for k in ids))
+    return class_map, known if len(known) == len(ids) else ()
 
 
 def _categories(

@@ -39,7 +39,7 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
         image_folder=file.image_folder,
         class_map=file.class_map,
         images=[
-            _record(entry, found.instances[entry.image_id], labels)
+            record_of(entry, found.instances[entry.image_id], labels)
             for entry in entries.values()
         ],
         problems=problems,
@@ -51,7 +51,9 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     )
 
 
-def _record(entry: ImageEntry, instances: list[Instance], labels: dict) -> ImageRecord:
+def record_of(
+    entry: ImageEntry, instances: list[Instance], labels: dict
+) -> ImageRecord:
     count = len(instances)
     annotated = [i.annotated_box for i in instances]
     negative = entry.negative_categories

@@ -134,6 +134,20 @@ def area(segmentation: Segmentation, height: int, width: int) -> int:
     return int(decode_window(segmentation, height, width, window).sum())
 
 
+def from_mask(mask: np.ndarray) -> RLE:
+    """The run-length code of a mask.
+
+    Args:
+      mask: [height, width]; what is not 0 belongs to the instance.
+    """
+    height, width = mask.shape
+    flat = (mask != 0).ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    start = [0, 0] if flat[0] else [0]  # the first run is of zeros
+    counts = np.diff(np.concatenate([start, edges, [flat.size]]))
+    return RLE(counts.astype(np.int32), height, width)
+
+
 def to_coco(segmentation: Segmentation):
     """The JSON form: a list of polygons, or an uncompressed run-length code."""
     if isinstance(segmentation, RLE):
@@ -150,6 +164,7 @@ __all__ = [
     "decode",
     "decode_window",
     "extent",
+    "from_mask",
     "parse",
     "tight_box",
     "to_coco",

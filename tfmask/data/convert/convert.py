@@ -14,9 +14,19 @@ from tfmask.data.readers import FORMATS, find_reader
 from tfmask.errors import ConfigError, DataError
 
 # Formats that are read for conversion alone -> the module that holds `read`.
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {
+    "cvat": "tfmask.data.convert.cvat",
+    "label_studio": "tfmask.data.convert.label_studio",
+    "labelme": "tfmask.data.convert.labelme",
+    "via": "tfmask.data.convert.via",
+    "voc": "tfmask.data.convert.voc",
+    "yolo": "tfmask.data.convert.yolo",
+}
 # What can be written -> the module that holds `write`.
-TARGETS = {"coco": "tfmask.data.convert.coco"}
+TARGETS = {
+    "coco": "tfmask.data.convert.coco",
+    "tfrecord": "tfmask.data.convert.tfrecord",
+}
 
 
 def source_formats() -> list[str]:

@@ -21,6 +21,7 @@ import io
 import os
 import stat
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -42,12 +43,21 @@ elif hasattr(cv2, "setLogLevel"):
     cv2.setLogLevel(0)
 
 
+class Span(NamedTuple):
+    """Where an image lies in a file that holds many."""
+
+    record: int  # its number in the file, from 1; messages name it
+    offset: int  # bytes
+    length: int  # bytes
+
+
 def read_image(
     path: str,
     exif: str = "auto",
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
     note: Callable[[str], object] | None = None,
+    span: Span | None = None,
 ) -> np.ndarray:
     """Reads an image file.
 
@@ -59,6 +69,7 @@ def read_image(
       max_pixels: a header that claims more is refused before anything is decoded.
       note: called with a sentence about an image that comes out nearly black because
         its 16-bit samples use the lower bits alone.
+      span: the part of the file that is the image; None: all of it.
 
     Returns:
       [height, width, 3] uint8, RGB.
@@ -66,7 +77,8 @@ def read_image(
     Raises:
       ImageError: naming the file, what is wrong with it and what is expected.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path, span)
+    path = _name(path, span)
     header = _checked_header(path, io.BytesIO(data), max_pixels)
     orientation = _orientation(path, header, exif, expected_size)
     try:
@@ -105,24 +117,56 @@ def image_size(
     exif: str = "auto",
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
+    span: Span | None = None,
 ) -> tuple[int, int]:
     """The (height, width) that `read_image` would return, from the header alone.
 
     Raises:
       ImageError: as `read_image`, except for faults behind the header.
     """
-    _check_file(path)
-    try:
-        with open(path, "rb") as stream:
-            header = _checked_header(path, stream, max_pixels)
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
+    if span is not None:
+        stream = io.BytesIO(read_bytes(path, span))
+        path = _name(path, span)
+        header = _checked_header(path, stream, max_pixels)
+    else:
+        _check_file(path)
+        try:
+            with open(path, "rb") as file:
+                header = _checked_header(path, file, max_pixels)
+        except OSError as error:
+            raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
     orientation = _orientation(path, header, exif, expected_size)
     size = header.height, header.width
     return size[::-1] if orientation >= 5 else size
 
 
-def _check_file(path: str) -> None:
+def read_bytes(path: str, span: Span | None = None) -> bytes:
+    """An image as it is stored.
+
+    Raises:
+      ImageError: the file cannot be read, or is shorter than the span.
+    """
+    length = _check_file(path, span)
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(span.offset if span else 0)
+            data = stream.read(length if span else -1)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
+    if span is not None and len(data) < length:
+        raise ImageError(
+            f"{_name(path, span)}: the file has become shorter since it was opened",
+            "image_unreadable",
+        )
+    return data
+
+
+def _name(path: str, span: Span | None) -> str:
+    return path if span is None else f"{path}, record {span.record}"
+
+
+def _check_file(path: str, span: Span | None = None) -> int:
+    """The bytes of an image in a regular file."""
     try:
         info = os.stat(path)
     except (OSError, ValueError) as error:
@@ -130,20 +174,13 @@ def _check_file(path: str) -> None:
         raise ImageError(f"{path}: {word}", "image_missing") from None
     if not stat.S_ISREG(info.st_mode):
         raise ImageError(f"{path}: not a file", "image_missing")
-    if info.st_size > _MAX_BYTES:
+    length = info.st_size if span is None else span.length
+    if length > _MAX_BYTES:
         raise ImageError(
-            f"{path}: {info.st_size} bytes: expected at most {_MAX_BYTES}",
+            f"{path}: {length} bytes: expected at most {_MAX_BYTES}",
             "image_too_large",
         )
-
-
-def _read_bytes(path: str) -> bytes:
-    _check_file(path)
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
+    return length
 
 
 def _checked_header(path: str, stream, max_pixels: int) -> ImageHeader:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from tfmask.data.coco.segmentation import from_mask, to_coco
 from tfmask.data.synthetic.shapes import CLASSES, colour, coverage, texture
 
 CATEGORY_IDS = (1, 2, 9, 30)  # gaps, as in COCO itself
@@ -197,7 +198,7 @@ def _geometry(mask: np.ndarray, crowd: bool, rng: np.random.Generator) -> dict:
     if form == "polygons" and not has_hole:
         segmentation = outlines
     elif form == "list":
-        segmentation = {"size": list(mask.shape), "counts": _runs(mask)}
+        segmentation = to_coco(from_mask(mask))
     else:
         counts = code["counts"].decode("ascii")
         segmentation = {"size": list(mask.shape), "counts": counts}
@@ -230,11 +231,3 @@ def polygons(mask: np.ndarray) -> tuple[list[list[float]], bool]:
                 corners = (simple + 0.5) / scale + [left, top]
                 outlines.append(corners.round(3).ravel().tolist())
     return outlines, bool((links[0][:, 3] >= 0).any())
-
-
-def _runs(mask: np.ndarray) -> list[int]:
-    """Uncompressed run lengths: zeros first, column by column."""
-    flat = mask.ravel(order="F")
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff([0, *edges, flat.size]).tolist()
-    return [0, *runs] if flat[0] else runs
