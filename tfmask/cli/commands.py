@@ -117,10 +117,10 @@ def evaluate(options) -> int:
 
 def predict(options) -> int:
     """Find the objects on images and write overlays."""
-    config = read_config(options.config, options.settings)
+    config = read_config(options.config, [*options.settings, *_tiling(options)])
     start_tensorflow()
+    from tfmask.evaluation.choose import make_predictor
     from tfmask.evaluation.folder import predict_folder
-    from tfmask.evaluation.predictor import Predictor
     from tfmask.weights.load import read_class_map
 
     class_map = read_class_map(options.load) or numbered_classes(config)
@@ -130,7 +130,7 @@ def predict(options) -> int:
         _say("--show boundary: this model predicts no boundaries; only masks are drawn")
         boundaries = False
     failures = predict_folder(
-        Predictor(model, config.data, class_map, boundaries=boundaries),
+        make_predictor(model, config, class_map, boundaries=boundaries),
         options.images,
         options.out,
         options.threshold,
@@ -203,6 +203,15 @@ def tables(options) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _tiling(options) -> list[str]:
+    """The settings that --tile and --overlap stand for."""
+    return [
+        f"evaluation.{name}={getattr(options, name)}"
+        for name in ("tile", "overlap")
+        if getattr(options, name) is not None
+    ]
 
 
 def _progress(done: int, total: int) -> None:

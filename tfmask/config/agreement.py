@@ -2,6 +2,7 @@
 
 from tfmask.config.backbones import ResNetConfig
 from tfmask.config.boxes import AdaptiveBoxHeadConfig
+from tfmask.config.data import EvalConfig
 from tfmask.config.masks import (
     MASK_IOU_POOL,
     AdaptiveMaskHeadConfig,
@@ -40,6 +41,7 @@ def check_agreement(config: Config) -> None:
             "least one of them on"
         )
     _check_train(config.train)
+    _check_evaluation(config.evaluation)
 
 
 def _check_backbone(backbone) -> None:
@@ -187,6 +189,16 @@ def _check_train(train: TrainConfig) -> None:
         raise ConfigError(
             f"train.batch_size={train.batch_size}: expected a multiple of the "
             f"{replicas} replicas"
+        )
+
+
+def _check_evaluation(evaluation: EvalConfig) -> None:
+    tile, overlap = evaluation.tile, evaluation.overlap
+    if tile and overlap >= tile:
+        raise ConfigError(
+            f"evaluation.overlap={overlap} with evaluation.tile={tile}: expected less "
+            "than the tile's side, and at least the length of most objects, which are "
+            "then seen whole in one tile"
         )
 
 
