@@ -228,7 +228,7 @@ def write_set(folder, scenes):
 
 
 def test_a_data_set_of_large_images_is_judged_as_if_whole(tmp_path):
-    ids, labels = scene(7, 300, 420, 40)
+    ids, labels = scene(7, 300, 420, 40, bars=1)
     write_set(tmp_path, [(ids, labels), (ids[::-1], labels), (ids[:, ::-1], labels)])
     dataset = load_dataset(str(tmp_path))
     (tmp_path / "images" / "2.png").write_bytes(b"\x89PNG cut short")

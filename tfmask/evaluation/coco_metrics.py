@@ -36,10 +36,22 @@ class Metrics(dict):
       max_dets: the numbers of detections per image that AR was taken at; AP and the
         figures by size are taken at the largest.
       notes: sentences on what the reader of the figures should know.
+      runs: kind -> the evaluation behind the figures, a `matching.InstanceEval`; the
+        `truth` of all of them is a `ground_truth.GroundTruth`.
     """
 
-    def __init__(self, figures: dict, per_class: list, max_dets: tuple, notes: list):
+    def __init__(
+        self,
+        figures: dict,
+        per_class: list,
+        max_dets: tuple,
+        notes: list,
+        runs: dict[str, InstanceEval],
+        truth: GroundTruth,
+    ):
         super().__init__(figures)
+        self.runs = runs
+        self.truth = truth
         self.per_class = per_class
         self.max_dets = max_dets
         self.notes = notes
@@ -138,7 +150,8 @@ def evaluate(
             ).run(mask_ious=run.ious)
             figures |= summarize(tables["boundary"], "boundary")
     notes = _notes(truth, results, max_dets[-1])
-    return Metrics(figures, _per_class(truth, tables), max_dets, notes)
+    classes = _per_class(truth, tables)
+    return Metrics(figures, classes, max_dets, notes, tables, truth)
 
 
 def _kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:

@@ -5,9 +5,11 @@ than the overlap lies whole in some tile; others that see a part of it hold a fr
 of it, which reaches the edge of their tile. A longer one may be cut by every tile. So
 
 1. of instances that are whole in several tiles the best is kept;
-2. a fragment that lies in an instance that another tile sees whole is dropped;
-3. the fragments that are left are the same object where their masks agree in the part
-   of the image that both tiles see: they are joined, over any number of tiles;
+2. a fragment is dropped where another tile sees all of it and what is around it, or
+   sees an instance whole that it lies in;
+3. a fragment that is left is the same object as another one where their masks agree in
+   the part of the image that both tiles see: they are joined, over any number of tiles
+   (with what looks whole too, where another object hides the part at the edge);
 4. a fragment that lies in a joined instance is dropped.
 
 Only instances of one class are compared. Masks are run-length codes all the way, so
@@ -92,6 +94,7 @@ def join_tiles(
     pairs = _pairs(found, windows)
     alive = np.ones(len(found.scores), bool)
     _drop_doubles(found, pairs, alive)
+    alive &= ~found.seen_better
     _drop_covered(found, pairs, alive)
     groups = _join(found, pairs, alive)
     return found.prediction(_drop_parts(found, groups))
@@ -128,7 +131,10 @@ class _Instances:
             around = mask_utils.toBbox(self.masks)
             around[:, 2:] += around[:, :2]
             self.extents = np.where(self.areas[:, None] > 0, around, self.boxes)
-        self.cut = self._reaches_edge(windows)
+        inside = self._inside(windows)  # [n, T]
+        own = self.tiles[:, None] == np.arange(len(windows))
+        self.cut = ~inside[own]  # [n] bool: reaches an edge inside the image
+        self.seen_better = self.cut & inside.any(axis=1)
 
     def _moved(self, windows, codes) -> list[dict]:
         """Run-length codes of tiles as codes of the image."""
@@ -138,21 +144,20 @@ class _Instances:
             for code in tile
         ]
 
-    def _reaches_edge(self, windows) -> np.ndarray:
-        """[n] bool: the instance reaches an edge of its tile inside the image."""
+    def _inside(self, windows) -> np.ndarray:
+        """[n, T] bool: tile t holds the instance's extent, and it reaches no edge."""
         height, width = self.size
         edges = np.array(windows, float).reshape(-1, 4)
         # An edge of the image cuts nothing: it is as if it were far away.
-        edges[edges[:, 0] == 0, 0] = edges[edges[:, 1] == 0, 1] = -np.inf
+        edges[edges[:, 0] == 0, 0] = -np.inf
+        edges[edges[:, 1] == 0, 1] = -np.inf
         edges[edges[:, 2] == width, 2] = np.inf
         edges[edges[:, 3] == height, 3] = np.inf
-        edges = edges[self.tiles]
-        sides = self.extents[:, 2:] - self.extents[:, :2]
-        reach = np.maximum(sides / _CELLS, _REACH)
-        near = (self.extents[:, :2] - edges[:, :2] < reach) | (
-            edges[:, 2:] - self.extents[:, 2:] < reach
+        low, high = self.extents[:, None, :2], self.extents[:, None, 2:]
+        reach = np.maximum((high - low) / _CELLS, _REACH)
+        return ((low - edges[:, :2] >= reach) & (edges[:, 2:] - high >= reach)).all(
+            axis=2
         )
-        return near.any(axis=1)
 
     def union(self, members: list[int]) -> dict:
         """The mask that several instances have together."""
@@ -189,8 +194,8 @@ class _Pairs(NamedTuple):
     i: np.ndarray  # [P] int
     j: np.ndarray  # [P] int
     common: np.ndarray  # [P] float, pixels that both hold
-    # [P] float, pixels of each in the part of the image that both tiles see; those of
-    # two that are cut: of others nothing is asked there.
+    # [P] float, pixels of each in the part of the image that both tiles see; 0 where
+    # neither is cut: of those nothing is asked there.
     seen_i: np.ndarray
     seen_j: np.ndarray
 
@@ -237,8 +242,8 @@ def _pairs_in(found: _Instances, shared: Window, first, second) -> list[tuple]:
     for row, column in np.argwhere(ious > 0):
         i, j, iou = first[row], second[column], ious[row, column]
         common = iou * (found.areas[i] + found.areas[j]) / (1 + iou)
-        both = found.cut[i] and found.cut[j]
-        parts = (seen_pixels(i), seen_pixels(j)) if both else (0.0, 0.0)
+        cut = found.cut[i] or found.cut[j]
+        parts = (seen_pixels(i), seen_pixels(j)) if cut else (0.0, 0.0)
         rows.append((i, j, common, *parts))
     return rows
 
@@ -272,7 +277,7 @@ def _drop_covered(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> None:
 
 
 def _join(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> list[list[int]]:
-    """Groups of instances that are one; a whole instance is a group of its own."""
+    """Groups of instances that are one."""
     parent = np.arange(len(alive))
 
     def root(k: int) -> int:
@@ -283,9 +288,10 @@ def _join(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> list[list[int]
     live = alive[pairs.i] & alive[pairs.j] & (pairs.seen_i > 0) & (pairs.seen_j > 0)
     smaller = np.minimum(pairs.seen_i, pairs.seen_j)
     either = pairs.seen_i + pairs.seen_j - pairs.common
-    agree = pairs.common >= _SAME * either
+    both = found.cut[pairs.i] & found.cut[pairs.j]
+    agree = pairs.common >= np.where(both, _SAME, _INSIDE) * either
     # An arm of a branched object, alone in its tile.
-    inside = (pairs.common >= _INSIDE * smaller) & (smaller >= _SPECK)
+    inside = both & (pairs.common >= _INSIDE * smaller) & (smaller >= _SPECK)
     for p in np.flatnonzero(live & (agree | inside)):
         parent[root(pairs.i[p])] = root(pairs.j[p])
     groups: dict[int, list[int]] = {}
