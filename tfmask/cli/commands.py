@@ -5,6 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+from tfmask.cli.judge import (
+    check_validation_data,
+    compare_results,
+    figure_rows,
+    write_csv,
+)
 from tfmask.cli.model import load_model, numbered_classes
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
@@ -80,16 +86,15 @@ def _dry_run(options, config: Config) -> int:
 
 def evaluate(options) -> int:
     """Evaluate weights on data.val and print the figures."""
-    config = read_config(options.config, options.overrides)
-    if not config.data.val:
-        raise ConfigError(
-            "data.val: expected the data to evaluate on, e.g. data.val=FOLDER with "
-            "annotations.json and images/ in it"
-        )
+    overrides = [*options.overrides, *_tiling(options)]
+    config = read_config(options.config, overrides)
+    check_validation_data(config)
+    if options.compare:
+        return compare_results(options, config)
     start_tensorflow()
     from tfmask.data.readers import load_dataset
+    from tfmask.evaluation.choose import make_predictor
     from tfmask.evaluation.metrics import find_metric, limit_note
-    from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
 
     dataset = load_dataset(
@@ -97,10 +102,11 @@ def evaluate(options) -> int:
     )
     metric = find_metric(config.evaluation, dataset)
     note = limit_note(dataset, config.model.postprocess.max_detections)
-    if note:
+    if note and not config.evaluation.tile:
         _say(note)
     model = load_model(config, options.load, dataset.class_map)
-    results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
+    predictor = make_predictor(model, config, dataset.class_map)
+    results, judged = predictor.run_dataset(
         dataset, config.evaluation.batch_size, _progress, _say
     )
     if options.results:
@@ -111,6 +117,9 @@ def evaluate(options) -> int:
         text = json.dumps(metric.to_json(figures), indent=2) + "\n"
         write_atomically(options.metrics, text)
         _say(f"figures -> {options.metrics}")
+    if options.csv:
+        write_csv(options.csv, figure_rows(figures, options.per_class))
+        _say(f"figures -> {options.csv}")
     _say(metric.format(figures))
     return 0
 

@@ -11,7 +11,7 @@ def _cell(value) -> str:
     return "-" if value is None or value < 0 else f"{value:.3f}"
 
 
-def _columns(rows: list[list[str]]) -> list[str]:
+def columns(rows: list[list[str]]) -> list[str]:
     """Rows of cells as lines: the first column to the left, the rest to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
@@ -35,7 +35,7 @@ def format_table(metrics, per_class: bool = True) -> str:
     rows = [["", *names]]
     for kind in kinds:
         rows.append([kind, *(_cell(metrics[f"{kind}/{name}"]) for name in names)])
-    lines = _columns(rows)
+    lines = columns(rows)
     if "mask/AP_crowded" in metrics:
         lines.append(
             f"mask AP of crowded instances: {_cell(metrics['mask/AP_crowded'])} "
@@ -50,5 +50,5 @@ def format_table(metrics, per_class: bool = True) -> str:
                 _cell(row[f"{k}/{name}"]) for k in kinds for name in ("AP", "AP50")
             ]
             rows.append(cells)
-        lines += ["", *_columns(rows)]
+        lines += ["", *columns(rows)]
     return "\n".join([*lines, *metrics.notes])

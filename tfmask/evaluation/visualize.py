@@ -54,6 +54,8 @@ def draw_instances(
     draw_boxes: bool = True,
     seed: int = 0,
     longest_side: int | None = None,
+    colours: list | None = None,
+    write_names: bool = True,
 ) -> np.ndarray:
     """Draws instances on a copy of an image, enlarged 1 to 4 times if it is small.
 
@@ -70,6 +72,8 @@ def draw_instances(
       seed: of the colours.
       longest_side: a larger image is made so small before anything is drawn; None: it
         keeps its size.
+      colours: n RGB colours; None: each instance has one of its own.
+      write_names: false: neither names nor scores.
 
     Returns:
       [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`, unless it was made
@@ -86,7 +90,7 @@ def draw_instances(
     boxes = boxes * factor
     number = len(boxes)
     crowd = np.zeros(number, bool) if crowd is None else np.asarray(crowd, bool)
-    colours = instance_colours(number, seed)
+    colours = instance_colours(number, seed) if colours is None else colours
     colours = [_CROWD_COLOUR if c else v for c, v in zip(crowd, colours)]
     extent = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-extent, kind="stable")  # small ones on top of large ones
@@ -104,6 +108,8 @@ def draw_instances(
         for i in order:
             x1, y1, x2, y2 = (round(v) for v in boxes[i])
             cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colours[i], 1)
+    if not write_names:
+        return canvas
     texts = []
     for i in range(number):
         text = _class_name(names, int(labels[i])) if not crowd[i] else "crowd"
