@@ -77,7 +77,7 @@ def write_report(
         "sureness": escaped(_sureness(runs, draws)),
         "all_figures": figures.all_figures(runs),
         "iou_chart": figures.iou_chart(runs),
-        "kind": first.kind.capitalize(),
+        "kind": first.kind,
         "precision_charts": figures.precision_charts(runs),
         "class_table": figures.class_table(runs, comparison),
         "threshold": f"{first.mistakes.threshold:g}",

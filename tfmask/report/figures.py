@@ -197,5 +197,6 @@ def kinds_table(runs: list[Judged]) -> Markup:
 
 def _bar(text: str, share: float, style: str) -> Markup:
     width = f"width: {100 * share:.1f}%"
-    bar = element("i", style=width, class_=f"bar {style}")
-    return element("td", element("span", text), bar, class_="barred")
+    bar = element("b", style=width, class_=f"bar {style}")
+    track = element("span", bar, class_="track")
+    return element("td", element("span", text), track, class_="barred")
