@@ -131,10 +131,9 @@ class _Instances:
             around = mask_utils.toBbox(self.masks)
             around[:, 2:] += around[:, :2]
             self.extents = np.where(self.areas[:, None] > 0, around, self.boxes)
-        inside = self._inside(windows)  # [n, T]
-        own = self.tiles[:, None] == np.arange(len(windows))
-        self.cut = ~inside[own]  # [n] bool: reaches an edge inside the image
-        self.seen_better = self.cut & inside.any(axis=1)
+        # [n] bool: it reaches an edge of its tile inside the image; and if so, another
+        # tile sees all that is left of it, and what is around it.
+        self.cut, self.seen_better = self._at_edges(windows)
 
     def _moved(self, windows, codes) -> list[dict]:
         """Run-length codes of tiles as codes of the image."""
@@ -144,20 +143,26 @@ class _Instances:
             for code in tile
         ]
 
-    def _inside(self, windows) -> np.ndarray:
-        """[n, T] bool: tile t holds the instance's extent, and it reaches no edge."""
+    def _at_edges(self, windows) -> tuple[np.ndarray, np.ndarray]:
         height, width = self.size
-        edges = np.array(windows, float).reshape(-1, 4)
-        # An edge of the image cuts nothing: it is as if it were far away.
-        edges[edges[:, 0] == 0, 0] = -np.inf
-        edges[edges[:, 1] == 0, 1] = -np.inf
-        edges[edges[:, 2] == width, 2] = np.inf
-        edges[edges[:, 3] == height, 3] = np.inf
-        low, high = self.extents[:, None, :2], self.extents[:, None, 2:]
+        low, high = self.extents[:, :2], self.extents[:, 2:]
         reach = np.maximum((high - low) / _CELLS, _REACH)
-        return ((low - edges[:, :2] >= reach) & (edges[:, 2:] - high >= reach)).all(
-            axis=2
-        )
+        cut = np.zeros(len(low), bool)
+        elsewhere = np.zeros(len(low), bool)
+        for t, window in enumerate(windows):
+            # An edge of the image cuts nothing: it is as if it were far away.
+            first = np.array([window.x1 or -np.inf, window.y1 or -np.inf])
+            last = np.array(
+                [
+                    np.inf if window.x2 == width else window.x2,
+                    np.inf if window.y2 == height else window.y2,
+                ]
+            )
+            inside = ((low - first >= reach) & (last - high >= reach)).all(axis=1)
+            own = self.tiles == t
+            cut |= own & ~inside
+            elsewhere |= inside & ~own
+        return cut, cut & elsewhere
 
     def union(self, members: list[int]) -> dict:
         """The mask that several instances have together."""
