@@ -223,8 +223,9 @@ def _gains(images: list[_Image], classes: int) -> dict[str, float]:
 def _ap50(images: list[_Image], classes: int, mended: str) -> float:
     """AP50 with all mistakes of one kind mended.
 
-    What was meant for an object becomes right for it, the best of several alone and if
-    nothing else has it; other false detections are dropped; missed objects too.
+    What was meant for an object becomes right for it if nothing has it and it is the
+    best of all that were, of any kind; other false detections are dropped, and objects
+    that were missed. So the authors' program counts.
     """
     scores: list[list] = [[] for _ in range(classes + 1)]
     right: list[list] = [[] for _ in range(classes + 1)]
@@ -235,14 +236,16 @@ def _ap50(images: list[_Image], classes: int, mended: str) -> float:
         for key, label in image.objects.items():
             if mended != "missed" or key in taken or key in excused:
                 objects[label] += 1
+        best: set[int] = set()  # objects whose best false detection has come by
         for d in sorted(image.detections.values(), key=lambda d: -d.score):
             if d.ignored:
                 continue
             label, counts_as_right = d.label, d.right
+            is_best = bool(d.kind and d.target) and d.target not in best
+            best.add(d.target)
             if d.kind and d.kind == mended:
-                if not d.target or d.target in taken:
+                if not is_best or d.target in taken:
                     continue
-                taken.add(d.target)
                 label, counts_as_right = d.target_label, True
             scores[label].append(d.score)
             right[label].append(counts_as_right)
