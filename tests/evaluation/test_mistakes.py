@@ -105,6 +105,29 @@ def test_confusion_counts_every_object_once():
     np.testing.assert_array_equal(table, expected)
 
 
+# By seed of `make_set`: numbers and AP50 gains of the boxes, in the order of KINDS, as
+# tidecv 1.0.1 (the authors' program) gives them.
+TIDE = {
+    0: (
+        [38, 15, 9, 5, 47, 10],
+        [0.141581, 0.104099, 0.009339, 0.00037, 0.035203, 0.025936],
+    ),
+    1: (
+        [45, 31, 15, 9, 59, 8],
+        [0.13118, 0.081467, 0.007469, 0.001326, 0.042602, 0.01838],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", TIDE)
+def test_numbers_and_gains_are_those_of_the_authors_program(seed):
+    truth, results = make_set(seed, images=12, objects=8, detections=25, crowd=0.0)
+    report = analyse(evaluate(truth, results, kinds=("box",)).runs["box"], 0.0)
+    counts, gains = TIDE[seed]
+    assert report.counts == dict(zip(KINDS, counts))
+    np.testing.assert_allclose(list(report.gains.values()), gains, atol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_sets_add_up(seed):
     truth, results = make_set(seed, images=8, detections=20)
