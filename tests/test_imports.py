@@ -115,6 +115,7 @@ def test_the_configuration_imports_nothing_else_of_the_package():
         "from tfmask.config import load_config; load_config('demo/shapes')",
         "from tfmask.cli.parser import build_parser; build_parser().format_help()",
         "import tfmask.data.validate",
+        "import tfmask.report.build, tfmask.evaluation.tiles",
         "from tfmask.cli import main; main(['tables'])",
     ],
 )
