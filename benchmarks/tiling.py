@@ -25,6 +25,7 @@ from tfmask.data.images.read import read_image
 from tfmask.data.readers import load_dataset
 from tfmask.evaluation.coco_metrics import evaluate
 from tfmask.evaluation.rle import rle_from_crop
+from tfmask.evaluation.seams import tile_windows
 from tfmask.evaluation.tiles import TiledPredictor
 
 _MOST = 100_000  # detections of an image that count
@@ -94,16 +95,9 @@ def judge(name: str, predictor, image, content: dict, class_map) -> dict:
 
 
 def run_model(options) -> None:
-    from tfmask.cli.model import load_model
-    from tfmask.cli.settings import read_config
     from tfmask.evaluation.predictor import Predictor
 
-    config = read_config(
-        str(Path(options.run) / "config.json"),
-        [f"model.postprocess.max_detections={options.detections}"],
-    )
-    dataset = load_dataset(options.data, options=config.data)
-    model = load_model(config, options.run, dataset.class_map)
+    model, config, dataset = trained(options, 1)
     image, content = mosaic(dataset, options.side, options.columns, options.rows)
     print(f"mosaic of {image.shape[1]} x {image.shape[0]} pixels")
     tiled = TiledPredictor(
@@ -111,6 +105,9 @@ def run_model(options) -> None:
     )
     first = judge("tiled", tiled, image, content, dataset.class_map)
     if options.untiled:
+        # As many proposals as the tiles have together.
+        windows = tile_windows(*image.shape[:2], options.tile, options.overlap)
+        model, config, _ = trained(options, len(windows))
         scale = config.data.eval_short_side / options.tile
         short, longer = sorted(image.shape[:2])
         config.data.eval_short_side = round(short * scale)
@@ -118,6 +115,31 @@ def run_model(options) -> None:
         plain = Predictor(model, config.data, dataset.class_map)
         second = judge("at once", plain, image, content, dataset.class_map)
         print(f"difference of mask AP {first['mask/AP'] - second['mask/AP']:+.4f}")
+
+
+def trained(options, times: int):
+    """The run's model, its configuration and the data.
+
+    Args:
+      options: of the command line.
+      times: proposals and detections are so many times the configuration's.
+    """
+    from tfmask.cli.model import load_model
+    from tfmask.cli.settings import read_config
+
+    path = str(Path(options.run) / "config.json")
+    before = read_config(path, []).model
+    config = read_config(
+        path,
+        [
+            f"model.rpn.pre_nms_test={before.rpn.pre_nms_test * times}",
+            f"model.rpn.post_nms_test={before.rpn.post_nms_test * times}",
+            "model.postprocess.max_detections="
+            f"{before.postprocess.max_detections * times}",
+        ],
+    )
+    dataset = load_dataset(options.data, options=config.data)
+    return load_model(config, options.run, dataset.class_map), config, dataset
 
 
 def run_shapes(options) -> None:
@@ -185,7 +207,6 @@ def main() -> None:
     parser.add_argument("--tile", type=int)
     parser.add_argument("--overlap", type=int)
     parser.add_argument("--untiled", action="store_true", help="also at once")
-    parser.add_argument("--detections", type=int, default=2000, help="per model call")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.shapes:
