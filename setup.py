@@ -30,7 +30,9 @@ class PlatformDistribution(Distribution):
 setup(
     name="tfmask",
     distclass=PlatformDistribution,
-    package_data={"tfmask": ["_lib/*.so", "py.typed", "export/page.html"]},
+    package_data={
+        "tfmask": ["_lib/*.so", "py.typed", "export/page.html", "report/page.*"]
+    },
     version=VERSION,
     description="Instance segmentation for TensorFlow and Keras",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),

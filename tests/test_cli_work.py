@@ -237,3 +237,40 @@ def test_the_results_of_a_model_that_rates_masks_are_ranked_by_that():
 
     given = [{"image_id": 1, "score": 0.9, "mask_score": 0.4}, {"score": 0.5}]
     assert _for_server(given) == [{"image_id": 1, "score": 0.4}, {"score": 0.5}]
+
+
+def test_predict_cuts_large_images_into_tiles(weights, tmp_path):
+    """More detections than the model gives for one image: 5 of each tile."""
+    write_dataset(tmp_path / "data", 1, seed=3, size=128)
+    options = ["--json", "--tile", "64", "--overlap", "16"]
+    assert main(predict_arguments(weights, tmp_path, *options)) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) > 5
+    image = json.loads((tmp_path / "data" / "annotations.json").read_text())["images"][
+        0
+    ]
+    size = [image["height"], image["width"]]
+    assert all(r["segmentation"]["size"] == size for r in results)
+
+
+def test_evaluate_sees_images_in_several_views(weights, tmp_path, capsys):
+    write_dataset(tmp_path, 2, seed=3, size=64)
+    figures = []
+    for settings in ([], ["evaluation.flip=true", "evaluation.scales=1,1.5"]):
+        out = tmp_path / "results.json"
+        argv = ["evaluate", RECIPE, f"data.val={tmp_path}", *SMALL, "--load", weights]
+        table = tmp_path / "classes.csv"
+        argv += ["--csv", str(table), "--per-class", "--results", str(out)]
+        assert main([*argv, *settings]) == 0
+        figures.append(json.loads(out.read_text()))
+    assert figures[0] != figures[1]
+    lines = table.read_text().splitlines()
+    assert lines[0].startswith("id,name,instances,box/AP,") and len(lines) == 5
+    assert [line.split(",")[1] for line in lines[1:]] == list(CLASSES)
+    capsys.readouterr()
+
+
+def test_an_overlap_as_large_as_the_tile_is_refused(weights, tmp_path, capsys):
+    arguments = predict_arguments(weights, tmp_path, "--tile", "64")
+    assert main(arguments) == 2
+    assert "evaluation.overlap=128 with evaluation.tile=64" in capsys.readouterr().err

@@ -34,14 +34,16 @@ RANK = {
     "training": 5,
     "evaluation": 5,
     "export": 5,
+    "report": 5,
     "cli": 6,
     "configs": 6,
     "__main__": 7,
     "_registration": 6,
     "__init__": 7,
 }
-# Siblings that may know each other: training evaluates, and starts from weight files.
-ALSO = {("training", "evaluation"), ("training", "weights")}
+# Siblings that may know each other: training evaluates, and starts from weight files; a
+# report shows an evaluation.
+ALSO = {("training", "evaluation"), ("training", "weights"), ("report", "evaluation")}
 # Lower, and yet not to be known: data serves any model.
 NEVER = {("data", "layers"), ("data", "losses")} | {
     ("data", part) for part in ("backbones", "necks", "heads")
@@ -113,6 +115,7 @@ def test_the_configuration_imports_nothing_else_of_the_package():
         "from tfmask.config import load_config; load_config('demo/shapes')",
         "from tfmask.cli.parser import build_parser; build_parser().format_help()",
         "import tfmask.data.validate",
+        "import tfmask.report.build, tfmask.evaluation.tiles",
         "from tfmask.cli import main; main(['tables'])",
     ],
 )

@@ -11,7 +11,7 @@ from coco_sets import encode
 
 from tfmask.config import DataConfig
 from tfmask.evaluation.folder import list_images, overlay_paths, predict_folder
-from tfmask.evaluation.predictor import Prediction
+from tfmask.evaluation.prediction import Prediction
 from tfmask.structures import ClassMap
 
 CLASSES = ClassMap((90,), ("nut",))

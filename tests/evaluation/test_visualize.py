@@ -9,7 +9,7 @@ from tfmask.data.coco.segmentation import RLE
 from tfmask.data.dataset import ImageRecord
 from tfmask.evaluation import visualize
 from tfmask.evaluation.name_places import free_spot
-from tfmask.evaluation.predictor import Prediction
+from tfmask.evaluation.prediction import Prediction
 from tfmask.structures import ClassMap
 
 CLASSES = ClassMap((5, 90), ("cell", "nut"))

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from tfmask.cli.judge import compare_results, figure_rows, write_csv
 from tfmask.cli.measured import read_measured
 from tfmask.cli.model import load_model, numbered_classes
 from tfmask.cli.settings import read_config
@@ -85,7 +86,7 @@ def _dry_run(options, config: Config) -> int:
 
 def evaluate(options) -> int:
     """Evaluate weights on data.val and print the figures."""
-    config = read_config(options.config, options.overrides)
+    config = read_config(options.config, [*options.overrides, *_tiling(options)])
     if options.images:
         start_tensorflow()
         from tfmask.cli.test_server import write_server_results
@@ -95,9 +96,11 @@ def evaluate(options) -> int:
 
     if not config.data.val:
         raise no_place("val")
+    if options.compare:
+        return compare_results(options, config)
     start_tensorflow()
+    from tfmask.evaluation.choose import make_predictor
     from tfmask.evaluation.metrics import find_metric, limit_note
-    from tfmask.evaluation.predictor import Predictor
     from tfmask.evaluation.results import write_results
     from tfmask.weights.load import read_class_map
 
@@ -105,10 +108,11 @@ def evaluate(options) -> int:
     dataset = load_validation(config.data, known, log=_say)
     metric = find_metric(config.evaluation, dataset)
     note = limit_note(dataset, config.model.postprocess.max_detections)
-    if note:
+    if note and not config.evaluation.tile:
         _say(note)
     model = load_model(config, options.load, dataset.class_map)
-    results, judged = Predictor(model, config.data, dataset.class_map).run_dataset(
+    predictor = make_predictor(model, config, dataset.class_map)
+    results, judged = predictor.run_dataset(
         dataset, config.evaluation.batch_size, _progress, _say
     )
     if options.results:
@@ -121,6 +125,9 @@ def evaluate(options) -> int:
         text = json.dumps(metric.to_json(figures), indent=2) + "\n"
         write_atomically(options.metrics, text)
         _say(f"figures -> {options.metrics}")
+    if options.csv:
+        write_csv(options.csv, figure_rows(figures, options.per_class))
+        _say(f"figures -> {options.csv}")
     _say(metric.format(figures))
     return 0
 
@@ -142,14 +149,14 @@ def predict(options) -> int:
     # A setting may stand among the images, unless there is such a file.
     among = [t for t in options.images if "=" in t and not Path(t).exists()]
     inputs = [text for text in options.images if text not in among]
-    overrides = [*options.settings, *among, *options.overrides]
+    overrides = [*options.settings, *among, *options.overrides, *_tiling(options)]
     config = read_config(options.config, overrides)
     if not inputs:
         raise ConfigError("IMAGE: expected images, or folders of them")
     start_tensorflow()
+    from tfmask.evaluation.choose import make_predictor
     from tfmask.evaluation.cityscapes_results import CityscapesResults
     from tfmask.evaluation.folder import predict_folder
-    from tfmask.evaluation.predictor import Predictor
     from tfmask.weights.load import read_class_map
 
     class_map = read_class_map(options.load) or numbered_classes(config)
@@ -162,7 +169,7 @@ def predict(options) -> int:
     if options.cityscapes:
         cityscapes = CityscapesResults(options.cityscapes, class_map)
     failures = predict_folder(
-        Predictor(model, config.data, class_map, boundaries=boundaries),
+        make_predictor(model, config, class_map, boundaries=boundaries),
         inputs,
         options.out,
         options.threshold,
@@ -261,6 +268,15 @@ def tables(options) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _tiling(options) -> list[str]:
+    """The settings that --tile and --overlap stand for."""
+    return [
+        f"evaluation.{name}={getattr(options, name)}"
+        for name in ("tile", "overlap")
+        if getattr(options, name) is not None
+    ]
 
 
 def _progress(done: int, total: int) -> None:

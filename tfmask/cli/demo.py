@@ -184,7 +184,6 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     start_tensorflow()
     from tfmask.cli.model import load_model
     from tfmask.cli.settings import read_config
-    from tfmask.data.images.read import read_image
     from tfmask.data.readers import load_dataset
     from tfmask.evaluation import visualize
     from tfmask.evaluation.predictor import Predictor
@@ -195,7 +194,7 @@ def _draw(settings: list[str], folder: Path, number: int) -> None:
     predictor = Predictor(model, config.data, dataset.class_map)
     (folder / "pictures").mkdir()
     for record in dataset.images[:number]:
-        image = read_image(record.path)
+        image = record.read("auto")
         prediction = predictor.predict([image])[0]
         page = visualize.compare(record, image, prediction, dataset.class_map)
         path = folder / "pictures" / f"{Path(record.file_name).stem}.png"

@@ -3,7 +3,7 @@
 import argparse
 
 import tfmask
-from tfmask.cli import commands, export
+from tfmask.cli import commands, export, report
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         _train,
         _evaluate,
         _predict,
+        _report,
         _validate,
         _convert,
         _convert_dataset,
@@ -70,10 +71,11 @@ def _config_arguments(parser) -> None:
     )
 
 
-def _load_argument(parser) -> None:
+def _load_argument(parser, required: bool = True) -> None:
+    options: dict = {"required": True} if required else {}
     parser.add_argument(
         "--load",
-        required=True,
+        **options,
         metavar="PATH",
         help="a run folder (its best weights), a checkpoint, or a weight file",
     )
@@ -117,7 +119,14 @@ def _train(subparsers) -> None:
 def _evaluate(subparsers) -> None:
     parser = _command(subparsers, "evaluate", commands.evaluate)
     _config_arguments(parser)
-    _load_argument(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    _load_argument(source, required=False)
+    source.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A.json", "B.json"),
+        help="run no model: two results files on data.val, and what B differs by",
+    )
     parser.add_argument(
         "--results", metavar="FILE", help="also write the results, COCO format"
     )
@@ -138,6 +147,76 @@ def _evaluate(subparsers) -> None:
         metavar="NAME",
         help="--images without --results: the file is called "
         "detections_SET_NAME_results.json (default tfmask)",
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", help="also write the figures, a line for each"
+    )
+    parser.add_argument(
+        "--per-class",
+        action="store_true",
+        help="--csv: a line for each class in place of the figures of all",
+    )
+    _tile_arguments(parser)
+
+
+def _report(subparsers) -> None:
+    parser = _command(subparsers, "report", report.report)
+    parser.add_argument(
+        "first", metavar="RUN", help="a run folder, or a results file (COCO format)"
+    )
+    parser.add_argument(
+        "second", nargs="?", metavar="OTHER_RUN", help="what it is compared with"
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="path=value",
+        help="settings that differ from the run's, e.g. data.val=FOLDER",
+    )
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="the page, report.html for one"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="CONFIG",
+        help="of a results file: a recipe or config.json (default: the one beside it)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_fraction,
+        default=0.5,
+        metavar="SCORE",
+        help="count and draw detections from this score on (default 0.5)",
+    )
+    parser.add_argument(
+        "--images",
+        type=_count,
+        default=6,
+        metavar="N",
+        help="so many of the worst and of the best images are shown (default 6)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=_count,
+        default=1000,
+        metavar="N",
+        help="of the bootstrap over images (default 1000)",
+    )
+
+
+def _tile_arguments(parser) -> None:
+    parser.add_argument(
+        "--tile",
+        type=_count,
+        metavar="PIXELS",
+        help="cut larger images into squares; the same as evaluation.tile=PIXELS",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_count,
+        metavar="PIXELS",
+        help="that neighbours share; the same as evaluation.overlap=PIXELS",
     )
 
 
@@ -181,6 +260,7 @@ def _predict(subparsers) -> None:
         "stand without --set",
     )
     parser.set_defaults(overrides=[])
+    _tile_arguments(parser)
 
 
 def _validate(subparsers) -> None:

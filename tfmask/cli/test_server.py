@@ -40,7 +40,7 @@ def write_server_results(options, config: Config, say, progress) -> int:
       ClassMapError: the list's categories are not those of the weights.
     """
     from tfmask.data.coco.image_list import read_image_list
-    from tfmask.evaluation.predictor import Predictor
+    from tfmask.evaluation.choose import make_predictor
     from tfmask.evaluation.results import ResultsFile
     from tfmask.files import replacing
     from tfmask.weights.load import read_class_map
@@ -61,7 +61,7 @@ def write_server_results(options, config: Config, say, progress) -> int:
         known = dataset.class_map if dataset.class_map.ids else numbered_classes(config)
     _check_categories(dataset.source, dataset.class_map, known)
     model = load_model(config, options.load, known)
-    predictor = Predictor(model, config.data, known)
+    predictor = make_predictor(model, config, known)
     path = options.results or results_name(options.images, options.algorithm)
     done = 0
     with replacing(path) as temporary:

@@ -2,6 +2,7 @@
 
 from tfmask.config.backbones import ResNetConfig
 from tfmask.config.boxes import AdaptiveBoxHeadConfig
+from tfmask.config.data import EvalConfig
 from tfmask.config.masks import (
     MASK_IOU_POOL,
     AdaptiveMaskHeadConfig,
@@ -41,6 +42,7 @@ def check_agreement(config: Config) -> None:
         )
     _check_train(config.train)
     _check_ignored(config)
+    _check_evaluation(config.evaluation)
 
 
 def _check_backbone(backbone) -> None:
@@ -208,6 +210,16 @@ def _check_ignored(config: Config) -> None:
                 f"{config.model.roi.crowd_ioa:g}: expected at most 1, or the regions "
                 "to ignore are background"
             )
+
+
+def _check_evaluation(evaluation: EvalConfig) -> None:
+    tile, overlap = evaluation.tile, evaluation.overlap
+    if tile and overlap >= tile:
+        raise ConfigError(
+            f"evaluation.overlap={overlap} with evaluation.tile={tile}: expected less "
+            "than the tile's side, and at least the length of most objects, which are "
+            "then seen whole in one tile"
+        )
 
 
 def _items(values: tuple) -> str:

@@ -70,3 +70,11 @@ class EvalConfig:
     boundary_dilation: float = setting(0.02, above=0, at_most=1)
     # AP_crowded: boxes that overlap another one by more than this.
     crowded_iou: float = setting(0.3, at_least=0, at_most=1)
+    # Test-time augmentation: every image is also seen in these sizes, as multiples of
+    # data.eval_short_side and data.eval_max_side, and mirrored.
+    scales: tuple[float, ...] = setting((1.0,), above=0, items=SOME, ascending=True)
+    flip: bool = False
+    # Images longer than `tile` pixels are cut into squares of that side, each predicted
+    # like an image; neighbours share at least `overlap` pixels. 0: images stay whole.
+    tile: int = setting(0, at_least=0)
+    overlap: int = setting(128, at_least=1)

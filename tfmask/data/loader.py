@@ -25,7 +25,8 @@ from tfmask.data.order import (
     repeat_factors,
     repeated_images,
 )
-from tfmask.errors import DataError, ImageError
+from tfmask.data.unreadable import UnreadableImages
+from tfmask.errors import ImageError
 
 _GRAY = 127  # stands in for an image that cannot be read
 _image_memory, _mask_memory = Memory(), Memory()
@@ -74,7 +75,8 @@ class ExampleLoader:
         self.training = training
         self.seed = seed
         self.batch_size = batch_size
-        self.failures: dict[int, str] = {}  # index into dataset.images -> message
+        use = "trained as an empty gray image" if training else "left out"
+        self._unreadable = UnreadableImages(data_config, len(dataset), use, log)
         self._log = log
         self._lock = threading.Lock()
         self._noted = False
@@ -88,6 +90,11 @@ class ExampleLoader:
             )
             self.epoch_size = round(self._factors.sum())
         self._order = functools.lru_cache(maxsize=2)(self._epoch)
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Images that could not be read: index into the data set's -> message."""
+        return self._unreadable.failures
 
     def image_index(self, i: int) -> int:
         """The image at a position of the stream."""
@@ -247,7 +254,7 @@ class ExampleLoader:
         try:
             image = record.read(self.dataset.exif, self._note)
         except ImageError as error:
-            self._count_failure(plan.image_index, error)
+            self._unreadable.add(plan.image_index, error)
             if not self.training:
                 raise
             image, instances = np.full((*size, 3), _GRAY, np.uint8), 0
@@ -266,30 +273,6 @@ class ExampleLoader:
             first, self._noted = not self._noted, True
         if first and self._log is not None:
             self._log(f"{text}; more such images are not named")
-
-    def _count_failure(self, index: int, error: ImageError) -> None:
-        """Names an unreadable image once; raises when there are too many."""
-        if self.config.strict:
-            raise error
-        with self._lock:
-            if index in self.failures:
-                return
-            self.failures[index] = str(error)
-            failed, total = len(self.failures), len(self.dataset)
-            names = "; ".join(list(self.failures.values())[:5])
-        # One bad image is allowed in a small set too, if any are.
-        fraction = self.config.max_bad_fraction
-        allowed = max(int(fraction * total), 1 if fraction > 0 else 0)
-        if failed > allowed or failed == total:
-            raise DataError(
-                f"{failed} of {total} images cannot be read, more than "
-                f"data.max_bad_fraction={fraction} allows: {names}"
-                + ("; ..." if failed > 5 else ""),
-                "too_many_bad_images",
-            )
-        if self._log is not None:
-            use = "trained as an empty gray image" if self.training else "left out"
-            self._log(f"image {failed} that cannot be read, {use}: {error}")
 
 
 def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:

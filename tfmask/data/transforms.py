@@ -7,7 +7,7 @@ from tfmask.data.coco import segmentation as seg
 
 
 def resized_shape(
-    height: int, width: int, short_side: int, max_side: int
+    height: int, width: int, short_side: float, max_side: float
 ) -> tuple[int, int]:
     """(height, width) with the shorter side at `short_side`, the longer at most at
     `max_side`, sides rounded to the nearest pixel, at least 1."""

@@ -18,8 +18,8 @@ from tfmask.evaluation.cityscapes_matching import (
     average_precision,
     match,
 )
-from tfmask.evaluation.coco_metrics import Metrics
 from tfmask.evaluation.coco_table import cell, columns
+from tfmask.evaluation.figures import Figures
 from tfmask.evaluation.ground_truth import record_rles, rle_of
 from tfmask.evaluation.results import checked_results
 
@@ -36,7 +36,7 @@ def figure_names(dataset: Dataset, options: EvalConfig) -> tuple[str, ...]:
     return (*names, *(f"{_COCO}{name}" for name in coco))
 
 
-def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metrics:
+def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Figures:
     """The figures of a data set, as `evaluation.metrics` calls for them.
 
     Crowd regions are groups; `ImageRecord.void` is not judged.
@@ -66,10 +66,10 @@ def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metric
             "The data does not say which pixels are void: what lies there counts as "
             "false, so these figures are lower than Cityscapes' own."
         )
-    return Metrics(figures, rows, judged.max_dets, notes)
+    return Figures(figures, rows, judged.max_dets, notes)
 
 
-def format_table(metrics: Metrics) -> str:
+def format_table(metrics: Figures) -> str:
     """The figures as text: a line for each class and the mean; then COCO's."""
     names = [name for name, _ in _SHOWN]
     lines = [["Cityscapes", "instances", *names]]
@@ -79,7 +79,7 @@ def format_table(metrics: Metrics) -> str:
     total = sum(row["instances"] for row in metrics.per_class)
     means = [cell(metrics[f"mask/{name}"]) for name in names]
     lines.append(["mean", str(total), *means])
-    coco = Metrics(
+    coco = Figures(
         {k.removeprefix(_COCO): v for k, v in metrics.items() if k.startswith(_COCO)},
         [],
         metrics.max_dets,

@@ -14,6 +14,7 @@ from tfmask.config import EvalConfig
 from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_table import figure_order, format_table
+from tfmask.evaluation.figures import Figures
 from tfmask.evaluation.ground_truth import (
     GroundTruth,
     build_ground_truth,
@@ -25,43 +26,27 @@ from tfmask.evaluation.results import checked_results
 _AREAS = (("s", "small"), ("m", "medium"), ("l", "large"))
 
 
-class Metrics(dict):
-    """Figures by name, `box/AP`, `mask/AP50`, `boundary/ARs`, ...: 0..1.
+class Metrics(Figures):
+    """COCO's figures, with the evaluations behind them.
 
-    -1 where no ground truth counts, as in pycocotools.
-
-    Attributes:
-      per_class: a dict for every class with `id`, `name`, `instances` and the class's
-        figures under the same names.
-      per_iou: for `box`, `mask`, `boundary` the AP at each IoU threshold, whose mean is
-        AP; `{"0.50": 0.61, "0.55": 0.58, ...}`.
-      max_dets: the numbers of detections per image that AR was taken at; AP and the
-        figures by size are taken at the largest.
-      notes: sentences on what the reader of the figures should know.
+    Args:
+      figures: the figures.
+      runs: kind -> the evaluation of its masks or boxes.
+      truth: what all of them are judged by.
     """
 
     def __init__(
-        self,
-        figures: dict,
-        per_class: list,
-        per_iou: dict,
-        max_dets: tuple,
-        notes: list,
+        self, figures: Figures, runs: dict[str, InstanceEval], truth: GroundTruth
     ):
-        super().__init__(figures)
-        self.per_class = per_class
-        self.per_iou = per_iou
-        self.max_dets = max_dets
-        self.notes = notes
-
-    def to_json(self) -> dict:
-        return {
-            "figures": dict(self),
-            "per_class": self.per_class,
-            "per_iou": self.per_iou,
-            "max_dets": list(self.max_dets),
-            "notes": self.notes,
-        }
+        super().__init__(
+            figures,
+            figures.per_class,
+            figures.max_dets,
+            figures.notes,
+            figures.per_iou,
+        )
+        self.runs = runs
+        self.truth = truth
 
 
 def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metrics:
@@ -149,8 +134,10 @@ def evaluate(
             ).run(mask_ious=run.ious)
             figures |= summarize(tables["boundary"], "boundary")
     notes = _notes(truth, results, max_dets[-1])
+    classes = _per_class(truth, tables)
     per_iou = {kind: _per_iou(run) for kind, run in tables.items()}
-    return Metrics(figures, _per_class(truth, tables), per_iou, max_dets, notes)
+    told = Figures(figures, classes, max_dets, notes, per_iou)
+    return Metrics(told, tables, truth)
 
 
 def chosen_kinds(kinds, results: list, truth: GroundTruth) -> tuple[str, ...]:

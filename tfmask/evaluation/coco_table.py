@@ -28,7 +28,7 @@ def format_table(metrics, per_class: bool = True) -> str:
     """The figures as text: a line for boxes, masks, boundaries; by IoU; by class.
 
     Args:
-      metrics: `coco_metrics.Metrics`.
+      metrics: `figures.Figures`.
       per_class: also a line for each class.
     """
     kinds = [k for k in ("box", "mask", "boundary") if f"{k}/AP" in metrics]

@@ -11,7 +11,6 @@ from tfmask.config import EvalConfig
 from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import (
-    Metrics,
     average_precision,
     build_detections,
     chosen_kinds,
@@ -19,6 +18,7 @@ from tfmask.evaluation.coco_metrics import (
 )
 from tfmask.evaluation.coco_table import cell, columns
 from tfmask.evaluation.federated import FederatedEval
+from tfmask.evaluation.figures import Figures
 from tfmask.evaluation.ground_truth import GroundTruth, build_ground_truth
 from tfmask.evaluation.results import checked_results
 
@@ -38,7 +38,7 @@ def figure_names(dataset: Dataset, options: EvalConfig) -> tuple[str, ...]:
     return tuple(f"{k}/{n}" for k in kinds for n in figure_order(options.max_dets))
 
 
-def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metrics:
+def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Figures:
     """The figures of a data set, as `evaluation.metrics` calls for them.
 
     The last of `options.max_dets` is the number of detections that count in an image,
@@ -85,10 +85,10 @@ def metric(dataset: Dataset, results: list[dict], options: EvalConfig) -> Metric
                 value = average_precision(run, iou=iou, label=label)
                 row[f"{kind}/{suffix}"] = value
     notes = [] if results else ["There are no detections."]
-    return Metrics(figures, rows, options.max_dets[-1:], notes)
+    return Figures(figures, rows, options.max_dets[-1:], notes)
 
 
-def format_table(metrics: Metrics) -> str:
+def format_table(metrics: Figures) -> str:
     """The figures as text: a line for boxes, masks, boundaries."""
     names = figure_order(metrics.max_dets)
     rows = [["", *names]]

@@ -2,75 +2,23 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfmask.data import pipeline, transforms
 from tfmask.data.dataset import Dataset
-from tfmask.errors import EvaluationError
 from tfmask.evaluation.paste import paste_masks
+from tfmask.evaluation.prediction import (
+    DatasetPredictor,
+    Prediction,
+    check_finite,
+    check_image,
+)
 from tfmask.structures import ClassMap
 
 
-class Prediction(NamedTuple):
-    """Detections of one image, by falling score. n detections."""
-
-    boxes: np.ndarray  # [n, 4] float32, x1 y1 x2 y2 in pixels of the original image
-    scores: np.ndarray  # [n] float32, 0..1
-    labels: np.ndarray  # [n] int32, 1..K
-    masks: list  # n run-length codes {"size": [height, width], "counts": str}
-    size: tuple[int, int]  # (height, width) of the original image
-    # [n] float32, about 0..1: ranks the masks; None where the scores do that too.
-    mask_scores: np.ndarray | None = None
-    boundaries: list | None = None  # n run-length codes; None where not asked for
-
-    def above(self, threshold: float) -> "Prediction":
-        """The detections with at least this score."""
-        keep = np.flatnonzero(self.scores >= threshold)
-        ranks, edges = self.mask_scores, self.boundaries
-        return self._replace(
-            boxes=self.boxes[keep],
-            scores=self.scores[keep],
-            labels=self.labels[keep],
-            masks=[self.masks[i] for i in keep],
-            mask_scores=None if ranks is None else ranks[keep],
-            boundaries=None if edges is None else [edges[i] for i in keep],
-        )
-
-    def to_results(self, image_id: int | str, class_map: ClassMap) -> list[dict]:
-        """COCO results with the ids of the annotation file, ready for JSON."""
-        results = []
-        for box, score, label, mask in zip(
-            self.boxes.tolist(), self.scores.tolist(), self.labels, self.masks
-        ):
-            x1, y1, x2, y2 = box
-            results.append(
-                {
-                    "image_id": image_id,
-                    "category_id": class_map.ids[int(label) - 1],
-                    "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)],
-                    "score": score,
-                    "segmentation": mask,
-                }
-            )
-        if self.mask_scores is not None:
-            for result, rank in zip(results, self.mask_scores.tolist()):
-                result["mask_score"] = rank
-        return results
-
-
-class DatasetRun(NamedTuple):
-    """What `Predictor.run_dataset` gives."""
-
-    results: list[dict]  # COCO results
-    dataset: (
-        Dataset  # what they are to be judged by: without images that are unreadable
-    )
-
-
-class Predictor:
+class Predictor(DatasetPredictor):
     """Runs a model on images of any size.
 
     Images are resized by the evaluation rule and padded; those of equal padded size
@@ -125,7 +73,7 @@ class Predictor:
         groups: dict = {}
         resized = []
         for index, image in enumerate(images):
-            _check_image(image, f"images[{index}]")
+            check_image(image, f"images[{index}]")
             resized.append(self._resize(image))
             groups.setdefault(self._padded(resized[-1].shape), []).append(index)
         predictions: dict[int, Prediction] = {}
@@ -144,47 +92,9 @@ class Predictor:
                     predictions[i] = prediction
         return [predictions[i] for i in range(len(images))]
 
-    def run_dataset(
-        self, dataset: Dataset, batch_size: int = 1, progress=None, log=print
-    ) -> DatasetRun:
-        """COCO results of all images of a data set; ids as in its annotations.
-
-        An image that cannot be read has no results, and is not in the data set that
-        comes back: its objects are not missed ones.
-
-        Args:
-          dataset: the images.
-          batch_size: at most so many images at once.
-          progress: called as `progress(images done, images in all)` after each batch.
-          log: called with a line for each image that cannot be read, and for all.
-
-        Raises:
-          DataError: too many images cannot be read.
-          EvaluationError: the model gives numbers that are not finite.
-        """
-        results, unread = [], set(range(len(dataset)))
-        for batch in self.stream_dataset(dataset, batch_size, log):
-            for index, prediction in batch:
-                unread.discard(index)
-                image_id = dataset.images[index].image_id
-                results += prediction.to_results(image_id, self.class_map)
-            if progress is not None:
-                progress(len(dataset) - len(unread), len(dataset))
-        if unread and log is not None:
-            log(
-                f"{len(unread)} of {len(dataset)} images cannot be read: they are left "
-                "out of the figures"
-            )
-        return DatasetRun(results, dataset.without_images(unread))
-
     def stream_dataset(
         self, dataset: Dataset, batch_size: int = 1, log=print
     ) -> Iterator[list[tuple[int, Prediction]]]:
-        """The predictions of each batch, with the index of their image.
-
-        Arguments and errors as of `run_dataset`; images that cannot be read are in no
-        batch.
-        """
         for batch in self._batches(dataset, batch_size, log):
             indices = batch["image_index"].tolist()
             records = [dataset.images[i] for i in indices]
@@ -208,11 +118,12 @@ class Predictor:
                 raise
             raise plain from None
 
-    def _resize(self, image: np.ndarray) -> np.ndarray:
+    def _resize(self, image: np.ndarray, scale: float = 1) -> np.ndarray:
+        """The image at `scale` times the size of evaluation."""
         config = self.data_config
         height, width = image.shape[:2]
         height, width = transforms.resized_shape(
-            height, width, config.eval_short_side, config.eval_max_side
+            height, width, scale * config.eval_short_side, scale * config.eval_max_side
         )
         return transforms.resize_image(image, height, width)
 
@@ -240,11 +151,7 @@ class Predictor:
         boxes, scores = outputs["boxes"][keep], outputs["scores"][keep]
         mask_scores = outputs.get("mask_scores")
         ranks = scores if mask_scores is None else mask_scores[keep]
-        if not all(np.isfinite(v).all() for v in (boxes, scores, ranks)):
-            raise EvaluationError(
-                f"{name}: the model gives boxes or scores that are not finite; its "
-                "weights are likely broken"
-            )
+        check_finite(name, boxes, scores, ranks)
         scale_y, scale_x = size[0] / height, size[1] / width
         boxes = boxes / np.array([scale_x, scale_y, scale_x, scale_y])
         # Masks are pasted by the whole box: clipped, it would squeeze the mask.
@@ -267,15 +174,6 @@ class Predictor:
             size=(height, width),
             mask_scores=None if mask_scores is None else mask_scores[keep],
             boundaries=edges,
-        )
-
-
-def _check_image(image: np.ndarray, name: str) -> None:
-    fits = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
-    if not fits or not image.size:
-        raise ValueError(
-            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, 3] "
-            "uint8 with at least one row and one column"
         )
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from tfmask.data.coco import segmentation
 from tfmask.data.dataset import ImageRecord
 from tfmask.evaluation import lettering
 from tfmask.evaluation.name_places import draw_names, font_scale, name_area
@@ -54,6 +55,8 @@ def draw_instances(
     draw_boxes: bool = True,
     seed: int = 0,
     longest_side: int | None = None,
+    colours: list | None = None,
+    write_names: bool = True,
 ) -> np.ndarray:
     """Draws instances on a copy of an image, enlarged 1 to 4 times if it is small.
 
@@ -70,6 +73,8 @@ def draw_instances(
       seed: of the colours.
       longest_side: a larger image is made so small before anything is drawn; None: it
         keeps its size.
+      colours: n RGB colours; None: each instance has one of its own.
+      write_names: false: neither names nor scores.
 
     Returns:
       [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`, unless it was made
@@ -86,24 +91,27 @@ def draw_instances(
     boxes = boxes * factor
     number = len(boxes)
     crowd = np.zeros(number, bool) if crowd is None else np.asarray(crowd, bool)
-    colours = instance_colours(number, seed)
+    colours = instance_colours(number, seed) if colours is None else colours
     colours = [_CROWD_COLOUR if c else v for c, v in zip(crowd, colours)]
     extent = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-extent, kind="stable")  # small ones on top of large ones
     small = np.zeros(canvas.shape[:2], bool)  # what names must not hide
     if masks is not None:
         for i in order:
-            inside = _draw_mask(canvas, as_bitmap(masks[i]), colours[i], factor)
-            if extent[i] < _SMALL * name_area(canvas):
-                small |= inside
+            drawn = _draw_mask(canvas, masks[i], colours[i], factor)
+            if drawn is not None and extent[i] < _SMALL * name_area(canvas):
+                region, inside = drawn
+                small[region] |= inside
     if boundaries is not None:
         for i in order:
             bright = tuple(round(255 - (255 - v) * _BAND) for v in colours[i])
-            _draw_band(canvas, as_bitmap(boundaries[i]), bright, factor)
+            _draw_band(canvas, boundaries[i], bright, factor)
     if draw_boxes:
         for i in order:
             x1, y1, x2, y2 = (round(v) for v in boxes[i])
             cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colours[i], 1)
+    if not write_names:
+        return canvas
     texts = []
     for i in range(number):
         text = _class_name(names, int(labels[i])) if not crowd[i] else "crowd"
@@ -158,50 +166,77 @@ def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
     return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
 
 
-def _enlarged_crop(mask: np.ndarray, factor: int):
-    """The part of a mask that is not empty, as large as on the canvas.
+def _crop(mask):
+    """The part of a mask that is not empty, with a pixel of air where there is room.
+
+    Of a run-length code no more than that is decoded.
 
     Returns:
-      (crop, top, left): [h, w] uint8, 0 or 1, and its place on the canvas; None where
+      (crop, top, left): [h, w] uint8, 0 or 1, and its place in the image; None where
       the mask is empty.
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    if isinstance(mask, dict):
+        height, width = (int(v) for v in mask["size"])
+        left, top, w, h = (int(v) for v in mask_utils.toBbox(mask))
+        right, bottom = left + w, top + h
+        if not w or not h:
+            return None
+    else:
+        mask = as_bitmap(mask)
+        height, width = mask.shape
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            return None
+        left, right = int(columns[0]), int(columns[-1]) + 1
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+    # Air, so that enlarging the mask can round its corners.
+    left, top = max(left - 1, 0), max(top - 1, 0)
+    right, bottom = min(right + 1, width), min(bottom + 1, height)
+    if not isinstance(mask, dict):
+        return mask[top:bottom, left:right], top, left
+    parsed, _ = segmentation.parse(mask, height, width)
+    window = (left, top, right, bottom)
+    return segmentation.decode_window(parsed, height, width, window), top, left
+
+
+def _enlarged_crop(mask, factor: int):
+    """`_crop` as large as on the canvas, and its place there."""
+    placed = _crop(mask)
+    if placed is None:
         return None
-    # One pixel of air around the mask, so that enlarging it can round its corners.
-    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
-    crop = mask[top : rows[-1] + 2, left : columns[-1] + 2]
+    crop, top, left = placed
+    crop = np.ascontiguousarray(crop)
     if factor > 1:
         smooth = cv2.resize(
             crop * 255, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR
         )
         crop = (smooth > 127).astype(np.uint8)
-    return crop, int(top) * factor, int(left) * factor
+    return crop, top * factor, left * factor
 
 
-def _draw_mask(canvas: np.ndarray, mask: np.ndarray, colour, factor: int) -> np.ndarray:
+def _draw_mask(canvas: np.ndarray, mask, colour, factor: int):
     """Fills a mask half transparent and draws its contour, in place.
 
-    Returns the mask as drawn, [H, W] bool of the canvas.
+    Returns:
+      (region, inside): slices of the canvas and [h, w] bool, what of it the mask as
+      drawn covers; None where it is empty.
     """
-    drawn = np.zeros(canvas.shape[:2], bool)
     placed = _enlarged_crop(mask, factor)
     if placed is None:
-        return drawn
+        return None
     crop, top, left = placed
     region = (slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1]))
     view, inside = canvas[region], crop > 0
     view[inside] = view[inside] * (1 - _FILL) + np.array(colour) * _FILL
-    drawn[region] = inside
     contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     thickness = 2 if max(canvas.shape[:2]) >= 1000 else 1
     cv2.drawContours(
         canvas, contours, -1, colour, thickness, cv2.LINE_AA, offset=(left, top)
     )
-    return drawn
+    return region, inside
 
 
-def _draw_band(canvas: np.ndarray, band: np.ndarray, colour, factor: int) -> None:
+def _draw_band(canvas: np.ndarray, band, colour, factor: int) -> None:
     """Fills a boundary, opaque, in place."""
     placed = _enlarged_crop(band, factor)
     if placed is not None:

@@ -9,10 +9,10 @@ from tfmask.layers.part import arguments, deserialize, serialize
 from tfmask.models.box_stages import instance_targets
 from tfmask.models.fitting import FittedModel
 from tfmask.models.mask_branch import MaskRoIs
-from tfmask.models.packing import pack
+from tfmask.models.packing import Packed, pack
 from tfmask.models.proposals import build_trunk
 from tfmask.models.refine import BaseModel
-from tfmask.structures import Targets
+from tfmask.structures import Detections, Targets
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -39,6 +39,8 @@ class GeneralizedRCNN(FittedModel):
       and for training also boxes, labels, masks, crowd, valid (structures.Targets) and
       `stream_index [B]` int64, from which the draws of each image follow.
     With `boundaries=True` the result has the boundaries too that the model predicts.
+    With `boxes_only=True` it ends before the masks, and has what `masks_on` reads them
+    from as `features`.
     With `supervised=True`, the default in training, the result is for `compute_losses`
     and the targets are needed; `training` is then the mode of the layers alone.
 
@@ -103,7 +105,14 @@ class GeneralizedRCNN(FittedModel):
             self.refinement.start_from_base(self.branches())
         self.built = True
 
-    def call(self, inputs, training=False, boundaries=False, supervised=None):
+    def call(
+        self,
+        inputs,
+        training=False,
+        boundaries=False,
+        supervised=None,
+        boxes_only=False,
+    ):
         supervised = training if supervised is None else supervised
         images, sizes = inputs["images"], inputs["image_sizes"]
         x = self.normalization([images, sizes])
@@ -112,7 +121,7 @@ class GeneralizedRCNN(FittedModel):
         anchors = self.proposals.anchors.of(pyramid, images)
         proposals = self.proposals.propose(pyramid, anchors, sizes, supervised)
         if not supervised:
-            return self.detect(features, proposals, sizes, boundaries)
+            return self.detect(features, proposals, sizes, boundaries, boxes_only)
         targets = Targets(*(inputs[name] for name in Targets._fields))
         seeds = self.seeds(inputs["stream_index"])
         drawn = self.proposals.draw(anchors, targets, sizes, seeds)
@@ -176,11 +185,16 @@ class GeneralizedRCNN(FittedModel):
         return MaskRoIs(boxes, fg.batch_indices, labels)
 
     def detect(
-        self, features: dict, proposals, image_sizes: tf.Tensor, boundaries=False
+        self,
+        features: dict,
+        proposals,
+        image_sizes: tf.Tensor,
+        boundaries=False,
+        boxes_only=False,
     ) -> dict:
         """The detections of a batch by the names of `call`, from its proposals."""
         predicted = self.boxes.predict(features, proposals, image_sizes)
-        branch, earlier = self.masks, None
+        earlier = None
         if self.refinement is None:
             detections, _ = self.boxes.select.select(
                 predicted.scores, predicted.boxes, predicted.valid, image_sizes
@@ -189,22 +203,53 @@ class GeneralizedRCNN(FittedModel):
             detections, earlier = self.refinement.detect(
                 self.branches(), features, predicted, image_sizes
             )
-            branch = self.refinement.masks or branch
+        if boxes_only:
+            return {**detections._asdict(), "features": features}
+        masks = self._masks(features, detections, image_sizes, boundaries, earlier)
+        return {**detections._asdict(), **masks}
+
+    def masks_on(
+        self,
+        features: dict,
+        detections: Detections,
+        image_sizes: tf.Tensor,
+        boundaries=False,
+    ) -> dict:
+        """Masks of boxes that are given, on images that were seen before.
+
+        A refining module reads its mask feature on the boxes themselves, where `call`
+        reads it on the boxes that they were refined from.
+
+        Args:
+          features: of `call(..., boxes_only=True)`.
+          detections: boxes in pixels of these images, with D of any size.
+          image_sizes: `[B, 2]` int32, (height, width) before padding.
+          boundaries: as for `call`.
+
+        Returns:
+          Dict with `masks`, and `mask_scores` and `boundaries` where `call` has them.
+        """
+        earlier = None
+        if self.refinement is not None:
+            rois = _mask_rois(pack(detections.valid), detections)
+            earlier = self.masks.run(features, rois, image_sizes, training=False)
+            earlier = earlier["hidden"]
+        return self._masks(features, detections, image_sizes, boundaries, earlier)
+
+    def _masks(self, features, detections, image_sizes, boundaries, earlier) -> dict:
+        """Masks of detections; `earlier` is F^- of each, of a refining module."""
+        refined = self.refinement.masks if self.refinement is not None else None
         rois = pack(detections.valid)
-        labels = rois.take(detections.labels)
-        outputs = branch.run(
+        outputs = (refined or self.masks).run(
             features,
-            MaskRoIs(rois.take(detections.boxes), rois.batch_indices, labels),
+            _mask_rois(rois, detections),
             image_sizes,
             training=False,
             boundaries=boundaries,
             earlier=earlier,
             judge=self.masks,
         )
-        result = {
-            **detections._asdict(),
-            "masks": rois.restore(tf.sigmoid(outputs["mask"])),
-        }
+        result = {"masks": rois.restore(tf.sigmoid(outputs["mask"]))}
         if "mask_iou" in outputs:
             # Mask Scoring R-CNN's code does not clip what its head predicts.
             ious = rois.restore(outputs["mask_iou"])
@@ -239,3 +284,9 @@ class GeneralizedRCNN(FittedModel):
 
     def build_from_config(self, config):
         self.build()
+
+
+def _mask_rois(rois: Packed, detections: Detections) -> MaskRoIs:
+    """The detections of a batch, packed as `rois`."""
+    boxes, labels = rois.take(detections.boxes), rois.take(detections.labels)
+    return MaskRoIs(boxes, rois.batch_indices, labels)

@@ -11,6 +11,9 @@ from tfmask.training.validation import ValidationLosses
 
 if TYPE_CHECKING:
     from tfmask.evaluation.predictor import Predictor
+    from tfmask.evaluation.tiles import TiledPredictor
+
+    AnyPredictor = Predictor | TiledPredictor
 
 _LONGEST_SIDE = 640  # pixels of an image in TensorBoard
 
@@ -48,7 +51,7 @@ class Evaluator:
         if note and log is not None:
             log(note)
         # Of figures and of pictures; made once: they hold the compiled functions.
-        self._predictors: tuple[Predictor, Predictor] | None = None
+        self._predictors: tuple[AnyPredictor, AnyPredictor] | None = None
         self._losses = None
         if config.train.eval_losses:
             self._losses = ValidationLosses(config, dataset)
@@ -78,17 +81,17 @@ class Evaluator:
             table += "\n" + "  ".join(f"{k} {v:.4g}" for k, v in losses.items())
         return Evaluation(figures, results, pictures, table)
 
-    def _make_predictors(self, model) -> "tuple[Predictor, Predictor]":
-        from tfmask.evaluation.predictor import Predictor
+    def _make_predictors(self, model) -> "tuple[AnyPredictor, AnyPredictor]":
+        from tfmask.evaluation.choose import make_predictor
 
-        data, class_map = self.config.data, self.dataset.class_map
-        predictor = Predictor(model, data, class_map)
+        config, class_map = self.config, self.dataset.class_map
+        predictor = make_predictor(model, config, class_map)
         if "boundary" not in model.masks.terms:
             return predictor, predictor
         # Another one, so that figures do not pay for boundaries.
-        return predictor, Predictor(model, data, class_map, boundaries=True)
+        return predictor, make_predictor(model, config, class_map, boundaries=True)
 
-    def _pictures(self, dataset: Dataset, painter: "Predictor") -> list[np.ndarray]:
+    def _pictures(self, dataset: Dataset, painter: "AnyPredictor") -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""
         from tfmask.evaluation import visualize
 
