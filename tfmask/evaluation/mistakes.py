@@ -287,6 +287,6 @@ def _confusion(run: InstanceEval, threshold: float) -> np.ndarray:
                 table[objects[place]["category_id"] - 1, column] += 1
             elif not (ious[row][~counting] >= _FOUND).any():
                 table[-1, column] += 1
-        for place in np.flatnonzero(free):
+        for place in np.flatnonzero(free).tolist():
             table[objects[place]["category_id"] - 1, -1] += 1
     return table

@@ -12,7 +12,7 @@ def confusion(runs: list[Judged]) -> Markup:
     """A matrix for each run: true classes in rows, found ones in columns."""
     names = list(runs[0].metrics.truth.category_names)
     tables = [run.mistakes.confusion for run in runs]
-    chosen, left_out = _chosen(sum(tables))
+    chosen, left_out = _chosen(np.sum(tables, axis=0))
     parts: list = []
     if left_out:
         parts.append(

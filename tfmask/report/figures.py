@@ -118,7 +118,7 @@ def ap_by_iou(evaluation) -> list[float]:
     precision = evaluation.eval["precision"][:, :, :, 0, -1]  # [T, R, K]
     values = np.where(precision > -1, precision, np.nan)
     with np.errstate(invalid="ignore"):
-        known = ~np.isnan(values).all(axis=(1, 2))
+        known = ~np.isnan(values).all(axis=(1, 2)).reshape(-1)
     return [float(np.nanmean(v)) if ok else 0.0 for v, ok in zip(values, known)]
 
 

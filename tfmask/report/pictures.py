@@ -35,8 +35,10 @@ class Judged(NamedTuple):
 
 def ranked(mistakes: Mistakes) -> list[int]:
     """Places of the images by rising quality; without those where nothing is."""
-    known = [i for i, m in enumerate(mistakes.images) if m.quality is not None]
-    return sorted(known, key=lambda i: mistakes.images[i].quality)
+    known = [
+        (m.quality, i) for i, m in enumerate(mistakes.images) if m.quality is not None
+    ]
+    return [i for _, i in sorted(known)]
 
 
 def by_difference(first: Mistakes, second: Mistakes) -> list[tuple[float, int]]:
