@@ -21,7 +21,7 @@ DATA = DataConfig(eval_short_side=64, eval_max_side=96)
 
 
 def spread(model):
-    """Random heads whose detections differ; scores so far from 1 that none are equal."""
+    """Random heads whose detections differ; scores are so far from 1 that none tie."""
     spread_heads(model)
     for path, weight in named_weights(model).items():
         if path.endswith("class_logits/kernel"):
