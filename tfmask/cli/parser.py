@@ -4,6 +4,7 @@ import argparse
 
 import tfmask
 from tfmask.cli import commands, export, report
+from tfmask.cli.argument_types import count, fraction, size
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -102,14 +103,14 @@ def _train(subparsers) -> None:
     )
     parser.add_argument(
         "--image-size",
-        type=_size,
+        type=size,
         default=(800, 1333),
         metavar="HxW",
         help="--dry-run: count the cost for images of this size (default 800x1333)",
     )
     parser.add_argument(
         "--rois",
-        type=_count,
+        type=count,
         metavar="N",
         help="--dry-run: and for this many detections (default: the most there can be)",
     )
@@ -184,21 +185,21 @@ def _report(subparsers) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=_fraction,
+        type=fraction,
         default=0.5,
         metavar="SCORE",
         help="count and draw detections from this score on (default 0.5)",
     )
     parser.add_argument(
         "--images",
-        type=_count,
+        type=count,
         default=6,
         metavar="N",
         help="so many of the worst and of the best images are shown (default 6)",
     )
     parser.add_argument(
         "--draws",
-        type=_count,
+        type=count,
         default=1000,
         metavar="N",
         help="of the bootstrap over images (default 1000)",
@@ -208,13 +209,13 @@ def _report(subparsers) -> None:
 def _tile_arguments(parser) -> None:
     parser.add_argument(
         "--tile",
-        type=_count,
+        type=count,
         metavar="PIXELS",
         help="cut larger images into squares; the same as evaluation.tile=PIXELS",
     )
     parser.add_argument(
         "--overlap",
-        type=_count,
+        type=count,
         metavar="PIXELS",
         help="that neighbours share; the same as evaluation.overlap=PIXELS",
     )
@@ -239,7 +240,7 @@ def _predict(subparsers) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=_fraction,
+        type=fraction,
         default=0.5,
         metavar="SCORE",
         help="draw detections from this score on (default 0.5)",
@@ -334,7 +335,7 @@ def _export(subparsers) -> None:
     )
     parser.add_argument(
         "--version",
-        type=_count,
+        type=count,
         metavar="N",
         help="subfolder (default: one more than the highest there)",
     )
@@ -351,23 +352,23 @@ def _export(subparsers) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=size,
         metavar="HxW",
         help="every image has this size (default: any)",
     )
     parser.add_argument(
         "--max-pixels",
-        type=_count,
+        type=count,
         default=export.MAX_PIXELS,
         metavar="N",
         help="larger images are refused (default %(default)s)",
     )
     parser.add_argument(
-        "--max-detections", type=_count, metavar="N", help="of each image"
+        "--max-detections", type=count, metavar="N", help="of each image"
     )
     parser.add_argument(
         "--score-threshold",
-        type=_fraction,
+        type=fraction,
         metavar="SCORE",
         help="detections score more than this",
     )
@@ -381,7 +382,7 @@ def _export(subparsers) -> None:
 def _serve(subparsers) -> None:
     parser = _command(subparsers, "serve", export.serve)
     parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
-    parser.add_argument("--port", type=_count, default=8501, help="default 8501")
+    parser.add_argument("--port", type=count, default=8501, help="default 8501")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -407,16 +408,16 @@ def _benchmark(subparsers) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=size,
         default=(800, 1333),
         metavar="HxW",
         help="of the images (default 800x1333)",
     )
     parser.add_argument(
-        "--batch", type=_count, default=1, metavar="N", help="images at once"
+        "--batch", type=count, default=1, metavar="N", help="images at once"
     )
     parser.add_argument(
-        "--runs", type=_count, default=20, metavar="N", help="runs that are timed"
+        "--runs", type=count, default=20, metavar="N", help="runs that are timed"
     )
     parser.add_argument("--json", action="store_true", help="as data")
 
@@ -458,28 +459,3 @@ def _tables(subparsers) -> None:
         help="beside the published figures, those of a run folder's last evaluation or "
         "of a file of `tfmask evaluate --metrics`; can be repeated",
     )
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
-        raise argparse.ArgumentTypeError(
-            f"{text}: expected HEIGHTxWIDTH in pixels, e.g. 800x1333"
-        )
-    return int(height), int(width)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: expected a positive number")
-    return int(text)
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
-    return value

@@ -25,8 +25,8 @@ def compare(first: Metrics, second: Metrics, draws: int = 1000) -> Comparison:
       first, second: figures with the evaluations behind them.
       draws: of the bootstrap over images.
     """
-    figures: dict = {}
-    classes: dict = {}
+    figures: dict[str, PairedDifference] = {}
+    classes: dict[str, list[PairedDifference]] = {}
     for kind, run in first.runs.items():
         if kind in second.runs:
             overall, classes[kind] = paired(run, second.runs[kind], draws)

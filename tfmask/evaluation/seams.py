@@ -118,7 +118,7 @@ class _Instances:
         self.labels = np.concatenate([p.labels for p in predictions])
         self.masks = self._moved(windows, [p.masks for p in predictions])
         # One by one: pycocotools' area takes no more than 255 codes at once.
-        self.areas = np.array([mask_utils.area(m) for m in self.masks], float)
+        self.areas = np.array([mask_utils.area(m) for m in self.masks]).astype(float)
         ranks, edges = predictions[0].mask_scores, predictions[0].boundaries
         self.mask_scores = self.boundaries = None
         if ranks is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tfmask.data.dataset import Dataset
 from tfmask.errors import EvaluationError
-from tfmask.evaluation.bootstrap import intervals
+from tfmask.evaluation.bootstrap import Interval, intervals
 from tfmask.evaluation.coco_metrics import Metrics
 from tfmask.evaluation.comparison import Comparison, compare
 from tfmask.evaluation.mistakes import analyse
@@ -59,7 +59,7 @@ def write_report(
     if len(runs) == 2:
         comparison = compare(runs[0].metrics, runs[1].metrics, draws)
     first = runs[0]
-    sure: dict = {}
+    sure: dict[str, Interval] = {}
     if comparison is None:
         for kind, run in first.metrics.runs.items():
             found = intervals(run, draws)

@@ -14,7 +14,7 @@ from tfmask.report.plots import Axis, Line, line_chart
 _UNIT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _STYLES = ("c1", "c2")
 _CLASSES = 12  # whose curves are shown at once
-_RECALLS = np.linspace(0, 1, 101)
+_RECALLS = np.linspace(0, 1, 101).tolist()
 
 
 def number(value) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from tfmask.report.markup import Markup, element, joined
 
 _WIDTH, _HEIGHT = 420, 280
@@ -14,8 +16,8 @@ class Line(NamedTuple):
 
     name: str
     style: str  # class names of the style sheet, e.g. "c1 dashed"
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
 
 
 class Axis(NamedTuple):
