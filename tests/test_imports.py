@@ -34,14 +34,16 @@ RANK = {
     "training": 5,
     "evaluation": 5,
     "export": 5,
+    "batch": 6,
     "cli": 6,
     "configs": 6,
     "__main__": 7,
     "_registration": 6,
     "__init__": 7,
 }
-# Siblings that may know each other: training evaluates, and starts from weight files.
-ALSO = {("training", "evaluation"), ("training", "weights")}
+# Siblings that may know each other: training evaluates, and starts from weight files;
+# a command runs batches.
+ALSO = {("training", "evaluation"), ("training", "weights"), ("cli", "batch")}
 # Lower, and yet not to be known: data serves any model.
 NEVER = {("data", "layers"), ("data", "losses")} | {
     ("data", part) for part in ("backbones", "necks", "heads")

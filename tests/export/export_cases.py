@@ -56,13 +56,17 @@ MODELS = {
 def trained(name: str, precision="float32"):
     """A model whose random weights tell classes and boxes apart."""
     model = small_model(seed=3, precision=precision, **MODELS[name]())
-    rng = np.random.default_rng(5)
-    for head in [stage.head for stage in model.boxes.stages]:
-        kernel = head.predictor.kernel if hasattr(head, "predictor") else None
-        if kernel is not None:
-            kernel.assign(rng.normal(0, 0.1, kernel.shape))
+    tell_classes_apart(model)
     change(model.boxes, "select", score_threshold=0.0, max_detections=20)
     return model
+
+
+def tell_classes_apart(model) -> None:
+    """Draws the class predictors anew, so that no two scores are alike."""
+    rng = np.random.default_rng(5)
+    for stage in model.boxes.stages:
+        kernel = stage.head.class_logits.kernel
+        kernel.assign(rng.normal(0, 0.1, kernel.shape))
 
 
 def photograph(height: int, width: int, seed=0) -> np.ndarray:

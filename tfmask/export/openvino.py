@@ -29,7 +29,16 @@ from tfmask.export.saved_model import (
 from tfmask.ops._roi_sampling import as_one_op
 from tfmask.structures import ClassMap
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+# To be given to OpenVINO when a model is compiled. It reads no precision from the model
+# itself, and not told, it computes in bfloat16 on a CPU with AVX512-BF16 or AMX.
+HINTS = {
+    precision: {"INFERENCE_PRECISION_HINT": short}
+    for precision, short in (
+        ("float32", "f32"),
+        ("bfloat16", "bf16"),
+        ("float16", "f16"),
+    )
+}
 
 
 def export(
@@ -55,8 +64,8 @@ def export(
       folder: of all versions of the model.
       version: a positive number; default one more than the highest there.
       limits: `size` where it is fixed; OpenVINO cannot refuse what is too large.
-      precision: what OpenVINO computes in, by its hint in the model; `float16` also
-        stores weights so. With `bfloat16` and `float16` boxes lose precision.
+      precision: what OpenVINO is to compute in, recorded as `compile_options` of
+        `tfmask.json` for those who compile the model; `float16` also stores weights so.
       facts: for the record, plain data.
 
     Raises:
@@ -72,8 +81,6 @@ def export(
         )
     check_ids(class_map)
     converted = convert(model, data, class_map, limits)
-    hint = ["runtime_options", "INFERENCE_PRECISION_HINT"]
-    converted.set_rt_info(HINTS[precision], hint)
     openvino = _openvino()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -89,6 +96,7 @@ def export(
             "tfmask": tfmask.__version__,
             "openvino": openvino.__version__,
             "precision": precision,
+            "compile_options": HINTS[precision],
             "size": limits.size,
             "classes": dict(zip(map(str, class_map.ids), class_map.names)),
         }
