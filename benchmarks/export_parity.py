@@ -8,7 +8,7 @@ exported, and run on three of them, of different sizes. After so few steps all s
 are alike, so the class predictors are drawn at random: otherwise the best 30 would be
 chosen by rounding. For each format that is installed the largest deviations over all
 detections. Exit code 1 if one exceeds its tolerance: boxes 1e-2 px, scores 1e-4, IoU of
-masks 0.999, where pixels whose value is one half to within 1e-3 may fall on either
+masks 0.999, where pixels whose value is one half to within 1e-4 may fall on either
 side.
 """
 

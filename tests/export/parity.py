@@ -18,7 +18,7 @@ class Parity(NamedTuple):
     pixels: int  # that belong to one of two masks alone, all masks together
     tie: float  # of these pixels: how far the value is from the threshold of one half
 
-    def holds(self, box=1e-2, score=1e-4, iou=0.999, tie=1e-3) -> bool:
+    def holds(self, box=1e-2, score=1e-4, iou=0.999, tie=1e-4) -> bool:
         """Whether all is within the tolerances.
 
         A mask of under 1000 pixels is below an IoU of 0.999 by one pixel alone. So a

@@ -13,15 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfmask.batch.plan import Plan, Shard, make_plan, read_file, write_file
+from tfmask.batch.results import to_prediction
 from tfmask.errors import ExportError
-from tfmask.evaluation.paste import paste_masks
-from tfmask.evaluation.predictor import Prediction
 from tfmask.export.limits import refusal
 from tfmask.export.saved_model import FACTS, latest_version
 from tfmask.structures import ClassMap
@@ -136,7 +134,8 @@ class ExportedModel(ModelHandler[Image, tuple, Any]):
                     outputs = model.signatures["image_bytes"](
                         image_bytes=tf.constant([image.contents])
                     )
-                    results = self._results(outputs, image.image_id)
+                    prediction = to_prediction(outputs, 0, self._classes)
+                    results = prediction.to_results(image.image_id, self._classes)
                 except tf.errors.InvalidArgumentError as caught:
                     error = refusal(caught.message)
             Metrics.counter("tfmask", "failures" if error else "images").inc()
@@ -147,24 +146,6 @@ class ExportedModel(ModelHandler[Image, tuple, Any]):
 
     def get_num_bytes(self, batch: Sequence[Image]) -> int:
         return sum(len(image.contents) for image in batch)
-
-    def _results(self, outputs: dict, image_id) -> list[dict]:
-        count = int(outputs["num_detections"][0])
-        values = {
-            name: v[0].numpy()[:count] for name, v in outputs.items() if v.ndim > 1
-        }
-        boxes = values["detection_boxes_pixels"][:, [1, 0, 3, 2]]
-        height, width = (int(side) for side in outputs["image_size"][0])
-        number = {category: i + 1 for i, category in enumerate(self._classes.ids)}
-        prediction = Prediction(
-            boxes=boxes,
-            scores=values["detection_scores"],
-            labels=np.array([number[int(v)] for v in values["detection_classes"]], int),
-            masks=paste_masks(values["detection_masks"], boxes, (height, width)),
-            size=(height, width),
-            mask_scores=values.get("detection_mask_scores"),
-        )
-        return prediction.to_results(image_id, self._classes)
 
 
 def _class_map(folder: str) -> ClassMap:
