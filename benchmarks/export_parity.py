@@ -5,7 +5,7 @@
 DATA: a folder of COCO form. Six architectures, each by its recipe but with a ResNet-10
 of a quarter of the width and 32 channels, learn its photographs for some steps, are
 exported, and run on three of them, of different sizes. After so few steps all scores
-are alike, so the class predictors are drawn at random: otherwise the best 30 would be
+are alike, so what predicts them is drawn at random: otherwise the best 30 would be
 chosen by rounding. For each format that is installed the largest deviations over all
 detections. Exit code 1 if one exceeds its tolerance: boxes 1e-2 px, scores 1e-4, IoU of
 masks 0.999, where pixels whose value is one half to within 1e-4 may fall on either
@@ -78,7 +78,7 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
     from export.export_cases import (
         run_apart,
         run_openvino_apart,
-        tell_classes_apart,
+        tell_scores_apart,
     )
     from export.parity import compare, worst
 
@@ -98,7 +98,7 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
     trainer.train(config, resume=True, log=lambda line: None)
     class_map = read_class_map(str(run))
     model = load_model(config, str(run), class_map)
-    tell_classes_apart(model)
+    tell_scores_apart(model)
     files = photographs(Path(options.data) / "images")
     images = [read_image(str(file)) for file in files]
     predictions = Predictor(model, config.data, class_map).predict(images)
