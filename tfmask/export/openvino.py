@@ -133,10 +133,41 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
             raise ExportError(
                 f"OpenVINO {openvino.__version__} does not convert this model: {error}"
             ) from None
+    copy_rows_of_unlike_bounds(converted)
     for output, name in zip(converted.outputs, frozen.output_names):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def copy_rows_of_unlike_bounds(model) -> None:
+    """Keeps sums from being compiled for numbers of rows that they do not have.
+
+    OpenVINO bounds the number of rois where it can, differently on different ways to
+    the same rois. Its CPU plugin (2025.4, 2026.4) crashes in a fused sum of two such
+    tensors; a copy row by row between has no bound, and the sum is not fused.
+
+    Args:
+      model: openvino.Model, changed in place.
+    """
+    from openvino import opset15 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() not in ("Add", "Subtract", "Multiply", "Divide"):
+            continue
+        shapes = [node.get_input_partial_shape(i) for i in range(2)]
+        if any(shape.rank.is_dynamic or not len(shape) for shape in shapes):
+            continue
+        rows = [shape[0] for shape in shapes]
+        if len(shapes[0]) != len(shapes[1]) or not all(r.is_dynamic for r in rows):
+            continue
+        if rows[0].get_max_length() == rows[1].get_max_length():
+            continue
+        source = node.input_value(1)
+        first = ops.constant(0, dtype="int64")
+        count = ops.gather(ops.shape_of(source), first, first)
+        index = ops.range(first, count, ops.constant(1, dtype="int64"), "i64")
+        node.input(1).replace_source_output(ops.gather(source, index, first).output(0))
 
 
 def _check_pooling(model) -> None:
