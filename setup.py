@@ -66,6 +66,7 @@ setup(
             "opencv-python-headless<4.12",
         ],
         "tensorboard": ["tensorboard"],
+        "beam": ["apache-beam>=2.70"],
         "openvino": ["openvino>=2025.0"],
         "serve": ["flask>=3", "waitress>=3"],
         "dev": [

@@ -165,6 +165,14 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def bfloat16_instructions() -> str:
+    """What this CPU has for products in bfloat16: decides whether they are fast."""
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        flags = next((line for line in file if line.startswith("flags")), "").split()
+    known = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]
+    return ", ".join(known) or "none"
+
+
 def run_json(command: list[str]) -> dict:
     """Runs a script that prints a JSON line last; its own errors go to the screen."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)

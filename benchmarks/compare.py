@@ -1,6 +1,7 @@
 """tfmask beside TensorFlow Model Garden, in turns in one run.
 
     make compare        or        python benchmarks/compare.py --garden PYTHON
+    ... --only exported           the exported models alone
 
 The programs of a row take turns, call by call, so that a slow minute of the machine
 hits all of them. Times are medians, ratios the medians of the ratios of neighbouring
@@ -8,6 +9,8 @@ calls; below 1 tfmask takes less.
 """
 
 import argparse
+import importlib.util
+import itertools
 import json
 import statistics
 import sys
@@ -37,6 +40,19 @@ def cases(size_and_batch) -> list[tuple[str, list[str], list[str]]]:
             (f"{name}, all trained", [*ours, "--train-all"], garden),
             (f"{name}, frozen as the recipe says", ours, garden),
         ]
+    forms = ["saved_model"]
+    if importlib.util.find_spec("openvino") is not None:
+        forms.append("openvino")
+    for size, _ in size_and_batch:
+        for form, precision in itertools.product(forms, ("float32", "bfloat16")):
+            ours = ["exported.py", "--format", form, "--precision", precision]
+            rows.append(
+                (
+                    f"exported {size}, {form} {precision}",
+                    [*ours, "--size", size],
+                    ["--what", "exported", "--size", size],
+                )
+            )
     size = size_and_batch[0][0]
     rows.append(
         (
@@ -118,6 +134,7 @@ def main() -> None:
     parser.add_argument("--out", help="also write the lines as JSON")
     options = parser.parse_args()
     sizes = [tuple(item.split(":")) for item in options.sizes.split(",")]
+    print(f"bfloat16 instructions of this CPU: {common.bfloat16_instructions()}")
     lines = []
     for row, ours, theirs in cases(sizes):
         if options.only in row:

@@ -136,6 +136,53 @@ def inference(options) -> dict:
     }
 
 
+def exported(options) -> dict:
+    """Its SavedModel, written by its own exporter for images of one size.
+
+    The exporter asks for sides that are multiples of 64, the stride of its last level.
+    """
+    import tempfile
+
+    import numpy as np
+    import tensorflow as tf
+    from official.core import config_definitions, export_base
+    from official.vision.serving import detection
+
+    sides = [-(-side // 64) * 64 for side in common.height_width(options.size)]
+    task = task_config((1, *sides, 3), options.mask_rois)
+    module = detection.DetectionModule(
+        params=config_definitions.ExperimentConfig(task=task),
+        batch_size=1,
+        input_image_size=sides,
+        input_type="image_tensor",
+    )
+    image = np.zeros((1, *sides, 3), np.uint8)
+    pixels = common.image_batch(options.size, 1)
+    image[:, : pixels.shape[1], : pixels.shape[2]] = pixels
+    with tempfile.TemporaryDirectory() as folder:
+        export_base.export(module, ["image_tensor"], folder, timestamped=False)
+        started = time.perf_counter()
+        model = tf.saved_model.load(folder)
+        load = time.perf_counter() - started
+        run = model.signatures["serving_default"]
+        x = tf.constant(image)
+
+        def call():
+            return {name: value.numpy() for name, value in run(x).items()}
+
+        count = int(call()["num_detections"][0])
+        first = time.perf_counter() - started - load
+        seconds, times = common.time_calls(call, options)
+    return {
+        "seconds": seconds,
+        "fastest": min(times),
+        "load": load,
+        "first call": first,
+        "peak GiB": common.peak_gib(),
+        "detections": count,
+    }
+
+
 def training(options) -> dict:
     import tensorflow as tf
     import tf_keras
@@ -188,7 +235,12 @@ def startup(options) -> dict:
 
 def main() -> None:
     parser = common.parser(__doc__.splitlines()[0], repeats=5)
-    works = {"inference": inference, "training": training, "startup": startup}
+    works = {
+        "inference": inference,
+        "exported": exported,
+        "training": training,
+        "startup": startup,
+    }
     parser.add_argument("--what", choices=works, default="inference")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--mask-rois", type=int, default=128)

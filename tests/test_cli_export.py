@@ -45,3 +45,22 @@ def test_serving_what_is_no_model_is_one_line(tmp_path, capsys):
     pytest.importorskip("flask", reason="flask is not installed")
     assert main(["serve", str(tmp_path)]) == 1
     assert "no saved_model.pb" in capsys.readouterr().err
+
+
+def test_batch_arguments():
+    options = parse(
+        ["batch", "models", "photos/*.jpg", "--out", "results", "--workers", "2"]
+        + ["--option", "runner=FlinkRunner", "--option", "flink_master=a:1"]
+    )
+    assert (options.shard_size, options.workers) == (500, 2)
+    assert options.option == ["runner=FlinkRunner", "flink_master=a:1"]
+    with pytest.raises(SystemExit):
+        parse(["batch", "models", "photos/*.jpg"])
+
+
+def test_batches_of_what_is_no_model_are_one_line(tmp_path, capsys):
+    pytest.importorskip("apache_beam", reason="apache-beam is not installed")
+    arguments = ["batch", str(tmp_path), "*.jpg", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "no saved_model.pb" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -35,6 +35,7 @@ RANK = {
     "evaluation": 5,
     "export": 5,
     "report": 5,
+    "batch": 6,
     "cli": 6,
     "configs": 6,
     "__main__": 7,
@@ -42,8 +43,13 @@ RANK = {
     "__init__": 7,
 }
 # Siblings that may know each other: training evaluates, and starts from weight files; a
-# report shows an evaluation.
-ALSO = {("training", "evaluation"), ("training", "weights"), ("report", "evaluation")}
+# report shows an evaluation; a command runs batches.
+ALSO = {
+    ("training", "evaluation"),
+    ("training", "weights"),
+    ("report", "evaluation"),
+    ("cli", "batch"),
+}
 # Lower, and yet not to be known: data serves any model.
 NEVER = {("data", "layers"), ("data", "losses")} | {
     ("data", part) for part in ("backbones", "necks", "heads")

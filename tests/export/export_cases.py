@@ -20,6 +20,7 @@ from tfmask.config import (
     RefineConfig,
 )
 from tfmask.config.boxes import cascade_stages
+from tfmask.layers.naming import named_weights
 from tfmask.structures import ClassMap
 
 CLASSES = ClassMap((3, 7, 90), ("cat", "dog", "kite"))
@@ -56,13 +57,18 @@ MODELS = {
 def trained(name: str, precision="float32"):
     """A model whose random weights tell classes and boxes apart."""
     model = small_model(seed=3, precision=precision, **MODELS[name]())
-    rng = np.random.default_rng(5)
-    for head in [stage.head for stage in model.boxes.stages]:
-        kernel = head.predictor.kernel if hasattr(head, "predictor") else None
-        if kernel is not None:
-            kernel.assign(rng.normal(0, 0.1, kernel.shape))
+    tell_scores_apart(model)
     change(model.boxes, "select", score_threshold=0.0, max_detections=20)
     return model
+
+
+def tell_scores_apart(model) -> None:
+    """Draws anew what predicts scores, so that the best are not chosen by rounding."""
+    rng = np.random.default_rng(5)
+    predictors = [stage.head.class_logits for stage in model.boxes.stages]
+    for predictor in (*predictors, model.proposals.head.objectness):
+        kernel = named_weights(predictor)["kernel"]
+        kernel.assign(rng.normal(0, 0.1, kernel.shape))
 
 
 def photograph(height: int, width: int, seed=0) -> np.ndarray:

@@ -5,7 +5,9 @@
 LIBRARIES: where openvino is installed.
 """
 
+import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +16,8 @@ def main(libraries: str, model: str, images: str, results: str) -> None:
     sys.path.append(libraries)
     import openvino
 
-    compiled = openvino.Core().compile_model(model, "CPU")
+    facts = json.loads(Path(model).with_name("tfmask.json").read_text())
+    compiled = openvino.Core().compile_model(model, "CPU", facts["compile_options"])
     answers = {}
     for key, image in np.load(images).items():
         outputs = compiled({"input_tensor": image[None]})

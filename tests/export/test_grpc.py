@@ -4,12 +4,14 @@ The server is a few lines around TensorFlow's runtime: what TensorFlow Serving d
 a request, without its batching and versions.
 """
 
+import os
 from concurrent import futures
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from export.export_cases import PHOTOGRAPHS, encoded
+from export.export_cases import PHOTOGRAPHS, encoded, photograph
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
 serving = pytest.importorskip(
@@ -120,3 +122,27 @@ def test_malformed_requests_are_invalid_and_the_next_good_one_works(predict, nam
         predict(signature, value, where)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert predict("image_bytes", [GOOD])["num_detections"][0] > 3
+
+
+def megabytes() -> float:
+    """Memory that this process, server and client in one, holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_2000_requests(predict):
+    sizes = [photograph(60 + 9 * i, 120 - 7 * i, seed=i) for i in range(8)]
+    files = [encoded(image, ".jpg") for image in sizes]
+    memory = []
+    for number in range(2000):
+        if number % 10 == 9:
+            with pytest.raises(grpc.RpcError):
+                predict("image_bytes", [GOOD[: 50 + number]])
+        else:
+            predict("image_bytes", [files[number % len(files)]])
+        if number % 250 == 249:
+            memory.append(megabytes())
+    print("MB after each 250 requests:", [round(value) for value in memory])
+    # The first requests fill caches: kernels, arenas, threads.
+    assert memory[-1] - memory[1] < 0.05 * memory[1]

@@ -1,6 +1,5 @@
 """The converted model beside the Python model, by OpenVINO's own runtime."""
 
-import numpy as np
 import pytest
 from export.export_cases import (
     CLASSES,
@@ -10,6 +9,7 @@ from export.export_cases import (
     run_openvino_apart,
     trained,
 )
+from export.parity import compare
 
 from tfmask.errors import ExportError
 from tfmask.evaluation.predictor import Predictor
@@ -34,15 +34,7 @@ def check(name, tmp_path):
     answers = run_openvino_apart(path / "model.xml", PHOTOGRAPHS, tmp_path)
     predictions = Predictor(model, DATA, CLASSES).predict(PHOTOGRAPHS)
     for answer, prediction in zip(answers, predictions):
-        count = int(answer["num_detections"][0])
-        assert count == len(prediction.scores) > 3
-        boxes = answer["detection_boxes_pixels"][0][:count]
-        np.testing.assert_allclose(boxes[:, [1, 0, 3, 2]], prediction.boxes, atol=1e-2)
-        np.testing.assert_allclose(
-            answer["detection_scores"][0][:count], prediction.scores, atol=1e-4
-        )
-        ids = [CLASSES.ids[label - 1] for label in prediction.labels]
-        np.testing.assert_array_equal(answer["detection_classes"][0][:count], ids)
+        assert compare(answer, 0, prediction, CLASSES).holds()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from export.export_cases import (
     run_apart,
     trained,
 )
-from pycocotools import mask as coco_mask
+from export.parity import compare
 
 from tfmask.data.images.read import read_image
 from tfmask.errors import ExportError
@@ -33,39 +33,6 @@ def example(file: bytes) -> bytes:
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))
     features = tf.train.Features(feature={"image/encoded": feature})
     return tf.train.Example(features=features).SerializeToString()
-
-
-def check_equal(outputs, row, prediction, name):
-    """One image's outputs beside a Prediction of the Python path."""
-    count = int(outputs["num_detections"][row])
-    assert count == len(prediction.scores) > 3, name
-    boxes = outputs["detection_boxes_pixels"][row][:count]
-    np.testing.assert_allclose(boxes[:, [1, 0, 3, 2]], prediction.boxes, atol=1e-2)
-    height, width = prediction.size
-    assert tuple(outputs["image_size"][row]) == (height, width)
-    np.testing.assert_allclose(
-        outputs["detection_boxes"][row][:count] * [height, width, height, width],
-        boxes,
-        atol=1e-3,
-    )
-    np.testing.assert_allclose(
-        outputs["detection_scores"][row][:count], prediction.scores, atol=1e-4
-    )
-    ids = [CLASSES.ids[label - 1] for label in prediction.labels]
-    np.testing.assert_array_equal(outputs["detection_classes"][row][:count], ids)
-    if prediction.mask_scores is not None:
-        np.testing.assert_allclose(
-            outputs["detection_mask_scores"][row][:count],
-            prediction.mask_scores,
-            atol=1e-4,
-        )
-    for i, code in enumerate(prediction.masks):
-        expected = coco_mask.decode(code).astype(bool)
-        pasted = outputs["detection_masks_reframed"][row][i][:height, :width] > 0
-        # A pixel at the threshold may fall on either side of it.
-        different, union = (expected ^ pasted).sum(), (expected | pasted).sum()
-        assert different <= max(1, 0.001 * union), (name, i)
-        assert not outputs["detection_masks_reframed"][row][i][height:].any()
 
 
 def files_of(tmp_path):
@@ -86,9 +53,9 @@ def check_parity(path, model, tmp_path, name, python=sys.executable):
     answers = run_apart(requests, tmp_path, python)
     predictor = Predictor(model, DATA, CLASSES)
     for answer, prediction in zip(answers, predictor.predict(PHOTOGRAPHS)):
-        check_equal(answer, 0, prediction, name)
+        assert compare(answer, 0, prediction, CLASSES).holds(), name
     for row, prediction in enumerate(predictor.predict(images)):
-        check_equal(answers[3], row, prediction, name)
+        assert compare(answers[3], row, prediction, CLASSES).holds(), name
     for key, value in answers[3].items():
         np.testing.assert_array_equal(value, answers[4][key])
 

@@ -1,7 +1,8 @@
-"""What `tfmask export`, `tfmask serve` and `tfmask benchmark` do."""
+"""What `tfmask export`, `serve`, `batch` and `benchmark` do."""
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from tfmask.cli.model import load_model, numbered_classes
@@ -10,7 +11,7 @@ from tfmask.cli.startup import start_tensorflow
 from tfmask.errors import ExportError
 from tfmask.export.limits import MAX_PIXELS, Limits
 
-__all__ = ("FORMATS", "MAX_PIXELS", "benchmark", "export", "serve")
+__all__ = ("FORMATS", "MAX_PIXELS", "batch", "benchmark", "export", "serve")
 FORMATS = ("saved_model", "openvino")
 SIZE = (800, 1333)  # where any size may come: operations are counted for this
 COCO_CLASSES = 80  # of a model whose number of classes nothing says
@@ -66,6 +67,40 @@ def serve(options) -> int:
         ) from None
     run(options.folder, options.host, options.port, options.name)
     return 0
+
+
+def batch(options) -> int:
+    """Run an exported model on any number of images by Apache Beam: COCO results out.
+
+    Where results of the same job are in the folder, the rest is done.
+    """
+    beam_options = [f"--{option}" for option in options.option]
+    if options.workers:
+        beam_options += [
+            "--direct_running_mode=multi_processing",
+            f"--direct_num_workers={options.workers}",
+        ]
+    start_tensorflow()
+    try:
+        from tfmask.batch.pipeline import run
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{error.name} is not installed: pip install 'tfmask[beam]'"
+        ) from None
+    summary = run(
+        options.folder,
+        options.images,
+        options.out,
+        shard_size=options.shard_size,
+        beam_options=beam_options,
+    )
+    for failure in summary.failures:
+        print(f"{failure['image_id']}: {failure['error']}", file=sys.stderr)
+    print(
+        f"{summary.shards} shards -> {options.out}, {len(summary.failures)} images "
+        "failed"
+    )
+    return 1 if summary.failures else 0
 
 
 def benchmark(options) -> int:

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         _convert_dataset,
         _export,
         _serve,
+        _batch,
         _benchmark,
         _demo,
         _recipes,
@@ -390,6 +391,36 @@ def _serve(subparsers) -> None:
     )
     parser.add_argument(
         "--name", default="tfmask", help="of the model in addresses (default tfmask)"
+    )
+
+
+def _batch(subparsers) -> None:
+    parser = _command(subparsers, "batch", export.batch)
+    parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
+    parser.add_argument(
+        "images",
+        metavar="PATTERN",
+        help="image files, or TFRecord files of tf.train.Example, e.g. 'photos/**.jpg'",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the results"
+    )
+    parser.add_argument(
+        "--shard-size",
+        type=_count,
+        default=500,
+        metavar="N",
+        help="image files of each file of results (default 500); a TFRecord is one",
+    )
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="processes on this machine"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of Beam, e.g. runner=FlinkRunner; may be given repeatedly",
     )
 
 

@@ -18,3 +18,15 @@ class Limits:
     size: tuple[int, int] | None = None
     max_pixels: int = MAX_PIXELS
     full_masks: bool = False
+
+
+def refusal(message: str) -> str:
+    """What the graph says of a refused image, without TensorFlow's trace of it.
+
+    Args:
+      message: of the InvalidArgumentError.
+    """
+    for line in message.splitlines():
+        if "assertion failed:" in line:
+            return line.split("assertion failed:")[1].strip(" []")
+    return "the image cannot be decoded: expected a whole, undamaged JPEG or PNG file"

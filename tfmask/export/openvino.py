@@ -29,7 +29,16 @@ from tfmask.export.saved_model import (
 from tfmask.ops._roi_sampling import as_one_op
 from tfmask.structures import ClassMap
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+# To be given to OpenVINO when a model is compiled. It reads no precision from the model
+# itself, and not told, it computes in bfloat16 on a CPU with AVX512-BF16 or AMX.
+HINTS = {
+    precision: {"INFERENCE_PRECISION_HINT": short}
+    for precision, short in (
+        ("float32", "f32"),
+        ("bfloat16", "bf16"),
+        ("float16", "f16"),
+    )
+}
 
 
 def export(
@@ -55,8 +64,8 @@ def export(
       folder: of all versions of the model.
       version: a positive number; default one more than the highest there.
       limits: `size` where it is fixed; OpenVINO cannot refuse what is too large.
-      precision: what OpenVINO computes in, by its hint in the model; `float16` also
-        stores weights so. With `bfloat16` and `float16` boxes lose precision.
+      precision: what OpenVINO is to compute in, recorded as `compile_options` of
+        `tfmask.json` for those who compile the model; `float16` also stores weights so.
       facts: for the record, plain data.
 
     Raises:
@@ -72,8 +81,6 @@ def export(
         )
     check_ids(class_map)
     converted = convert(model, data, class_map, limits)
-    hint = ["runtime_options", "INFERENCE_PRECISION_HINT"]
-    converted.set_rt_info(HINTS[precision], hint)
     openvino = _openvino()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -89,6 +96,7 @@ def export(
             "tfmask": tfmask.__version__,
             "openvino": openvino.__version__,
             "precision": precision,
+            "compile_options": HINTS[precision],
             "size": limits.size,
             "classes": dict(zip(map(str, class_map.ids), class_map.names)),
         }
@@ -125,10 +133,41 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
             raise ExportError(
                 f"OpenVINO {openvino.__version__} does not convert this model: {error}"
             ) from None
+    copy_rows_of_unlike_bounds(converted)
     for output, name in zip(converted.outputs, frozen.output_names):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def copy_rows_of_unlike_bounds(model) -> None:
+    """Keeps sums from being compiled for numbers of rows that they do not have.
+
+    OpenVINO bounds the number of rois where it can, differently on different ways to
+    the same rois. Its CPU plugin (2025.4, 2026.4) crashes in a fused sum of two such
+    tensors; a copy row by row between has no bound, and the sum is not fused.
+
+    Args:
+      model: openvino.Model, changed in place.
+    """
+    from openvino import opset15 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() not in ("Add", "Subtract", "Multiply", "Divide"):
+            continue
+        shapes = [node.get_input_partial_shape(i) for i in range(2)]
+        if any(shape.rank.is_dynamic or not len(shape) for shape in shapes):
+            continue
+        rows = [shape[0] for shape in shapes]
+        if len(shapes[0]) != len(shapes[1]) or not all(r.is_dynamic for r in rows):
+            continue
+        if rows[0].get_max_length() == rows[1].get_max_length():
+            continue
+        source = node.input_value(1)
+        first = ops.constant(0, dtype="int64")
+        count = ops.gather(ops.shape_of(source), first, first)
+        index = ops.range(first, count, ops.constant(1, dtype="int64"), "i64")
+        node.input(1).replace_source_output(ops.gather(source, index, first).output(0))
 
 
 def _check_pooling(model) -> None:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from werkzeug.exceptions import HTTPException
 
 from tfmask.errors import ExportError
+from tfmask.export.limits import refusal
 from tfmask.export.saved_model import FACTS, latest_version
 
 MAX_BYTES = 64 << 20  # of a request
@@ -180,7 +181,7 @@ def _predict(model: Model, body: dict) -> dict:
     try:
         outputs = model.predict(signature, {name: tensor})
     except tf.errors.InvalidArgumentError as error:
-        raise BadRequest(_sentence(error.message)) from None
+        raise BadRequest(refusal(error.message)) from None
     outputs = {key: array.tolist() for key, array in outputs.items()}
     if not rows:
         return {"outputs": outputs}
@@ -233,11 +234,3 @@ def _files(value):
     if not files:
         raise BadRequest("no image: expected at least one")
     return tf.constant(files, tf.string)
-
-
-def _sentence(message: str) -> str:
-    """What the graph says of a refused image, without TensorFlow's trace of it."""
-    for line in message.splitlines():
-        if "assertion failed:" in line:
-            return line.split("assertion failed:")[1].strip(" []")
-    return "the image cannot be decoded: expected a whole, undamaged JPEG or PNG file"
