@@ -10,7 +10,8 @@ A batch of B images with at most G instances each is a dict of
     stream_index    [B] int64, position in the training stream
     boxes, labels, masks, crowd, valid    as in `structures.Targets`
 
-with H and W multiples of `data.pad_multiple` and G at least 1.
+with H and W multiples of `data.pad_multiple`, in training as `data.padding` says, and G
+at least 1.
 """
 
 import atexit
@@ -25,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
+from tfmask.data.canvas import canvases
 from tfmask.data.dataset import Dataset
 from tfmask.data.loader import ExampleLoader, Plan
 from tfmask.errors import DataError
@@ -80,7 +82,13 @@ def training_dataset(
             "number of workers"
         )
     loader = ExampleLoader(
-        dataset, data_config, True, seed, batch_size=batch_size, log=log
+        dataset,
+        data_config,
+        True,
+        seed,
+        batch_size=batch_size,
+        canvases=canvases(data_config, padding_of(data_config)),
+        log=log,
     )
     local = batch_size // workers
     first = start_index + worker * local
@@ -102,6 +110,13 @@ def training_dataset(
 
     steps = tf.data.Dataset.range((np.iinfo(np.int64).max - first) // batch_size)
     return _map_batches(steps, load, data_config, local)
+
+
+def padding_of(data_config: DataConfig) -> str:
+    """`data.padding` as it is on this machine: never `auto`."""
+    if data_config.padding != "auto":
+        return data_config.padding
+    return "buckets" if tf.config.list_physical_devices("GPU") else "tight"
 
 
 def evaluation_dataset(
@@ -168,6 +183,9 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
     rows; so many batches, and those that the consumer has not taken, are in memory.
     """
     names = list(_ENTRIES)
+    side = data_config.mask_resolution
+    shapes = {name: shape for name, (_, shape) in _ENTRIES.items()}
+    shapes["masks"] = None, side, side
 
     @tf.autograph.experimental.do_not_convert
     def flat(element):
@@ -179,7 +197,7 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
         types = [_ENTRIES[name][0] for name in names]
         tensors = tf.numpy_function(flat, [element], types)
         for name, tensor in zip(names, tensors):
-            tensor.set_shape((batch_size if static else None, *_ENTRIES[name][1]))
+            tensor.set_shape((batch_size if static else None, *shapes[name]))
         return dict(zip(names, tensors))
 
     calls = -(-_num_threads(data_config) // batch_size) + 1

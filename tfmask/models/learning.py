@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfmask.layers.naming import named_weights, raw_variable
+from tfmask.models import sgd
 
 
 class Figures(NamedTuple):
@@ -92,6 +93,7 @@ class WeightRules:
             bias_lr_factor if _kind(path) == "bias" else 1.0 for path in self.paths
         ]
         self._legacy = hasattr(optimizer, "_create_all_weights")
+        self._in_one_op = False
         if self._legacy:
             optimizer._create_all_weights(self.variables)
             return
@@ -101,6 +103,7 @@ class WeightRules:
         if decoupled and excluded and not is_built(optimizer):
             optimizer.exclude_from_weight_decay(var_list=excluded)
         optimizer.build(self._keras_variables)
+        self._in_one_op = sgd.in_one_op(optimizer, self._keras_variables)
 
     def decay(self, gradients, share: float) -> list:
         """Adds `share` of the L2 decay to gradients, and applies bias_lr_factor."""
@@ -117,6 +120,10 @@ class WeightRules:
 
     def apply(self, gradients) -> None:
         """One update. In replica context the gradients are summed over replicas."""
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        if replicas == 1 and self._in_one_op:
+            sgd.update(self.inner, gradients, self._keras_variables)
+            return
         variables = self.variables if self._legacy else self._keras_variables
         self.inner.apply_gradients(zip(gradients, variables))
 

@@ -8,6 +8,27 @@ import tensorflow as tf
 from tfmask.config import TrainConfig
 from tfmask.errors import ConfigError
 
+# Of TensorFlow's rewriting of graphs. GPUs since Ampere convolve channels-last as they
+# are; turning float32 maps round costs a copy before and after each part of a model.
+GRAPH_OPTIONS = {"layout_optimizer": False}
+
+
+def prepare_gpus() -> None:
+    """Sets up the GPUs of this process, if it has any, before anything uses them.
+
+    Memory is taken as it is needed. The GPUs are opened here, in the thread that calls:
+    what runs later, in any thread, finds them open.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            break  # in use already, as its first user set it up
+    if gpus:
+        tf.config.optimizer.set_experimental_options(GRAPH_OPTIONS)
+        tf.config.list_logical_devices("GPU")
+
 
 def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
     """One replica on each device.
@@ -20,11 +41,6 @@ def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
       ConfigError: a device that is not there, a batch that cannot be divided by the
         replicas, or virtual CPUs asked for too late.
     """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        try:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:
-            break  # in use already, as its first user set it up
     if is_cluster():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:
