@@ -44,7 +44,12 @@ def traced(recipe: str, overrides: list[str], size: str, batch: int):
     optimizer = build_optimizer(model, config.train)
     spec = batch_spec(make_batch(size, batch))
     step = TrainStep(
-        tf.distribute.get_strategy(), model, optimizer, spec, config.train.clip_norm
+        tf.distribute.get_strategy(),
+        model,
+        optimizer,
+        spec,
+        config.train.clip_norm,
+        compiled_update=config.train.xla == "update",
     )
     function = step.compiled.get_concrete_function()
     scale = step.learner.loss_scale

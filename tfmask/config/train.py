@@ -50,6 +50,9 @@ class TrainConfig:
     decay_factor: float = setting(0.1, above=0, at_most=1)
     clip_norm: float = setting(0.0, at_least=0)  # global gradient norm; 0: no clipping
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    # What XLA compiles: nothing; clipping, decay and optimizer; the whole step, which
+    # is refused: how many rois there are depends on the data.
+    xla: Literal["off", "update", "full"] = "off"
     devices: tuple[str, ...] = ()  # e.g. ("GPU:0", "GPU:1"); empty: all visible GPUs
     # Logical CPU devices, one replica each (for tests).
     virtual_cpus: int = setting(0, at_least=0)

@@ -174,6 +174,7 @@ class RegionProposals(Part):
         )
         kept, found = self._suppress(boxes, scores, sizes, limit)
         present = tf.reshape(tf.range(limit) < found[..., None], tf.shape(kept))
+        kept = tf.where(present, kept, 0)
         scores = tf.where(
             present, tf.gather(scores, kept, batch_dims=1), tf.constant(2 * ABSENT)
         )

@@ -13,21 +13,25 @@ from tfmask.errors import ConfigError
 GRAPH_OPTIONS = {"layout_optimizer": False}
 
 
-def prepare_gpus() -> None:
+def prepare_gpus(shapes_repeat: bool) -> None:
     """Sets up the GPUs of this process, if it has any, before anything uses them.
 
-    Memory is taken as it is needed. The GPUs are opened here, in the thread that calls:
-    what runs later, in any thread, finds them open.
+    Memory is taken as it is needed: others may work on the same GPU.
+
+    Args:
+      shapes_repeat: cuDNN measures its algorithms for each new shape of a convolution,
+        which pays where shapes come again. The user's own TF_CUDNN_USE_AUTOTUNE wins.
     """
     gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return
+    os.environ.setdefault("TF_CUDNN_USE_AUTOTUNE", "1" if shapes_repeat else "0")
+    tf.config.optimizer.set_experimental_options(GRAPH_OPTIONS)
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
         except RuntimeError:
-            break  # in use already, as its first user set it up
-    if gpus:
-        tf.config.optimizer.set_experimental_options(GRAPH_OPTIONS)
-        tf.config.list_logical_devices("GPU")
+            return  # in use already, as its first user set it up
 
 
 def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
@@ -51,7 +55,21 @@ def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
             f"train.batch_size={train.batch_size}: expected a multiple of the "
             f"{replicas} replicas"
         )
+    _check_xla(train, replicas)
     return strategy
+
+
+def _check_xla(train: TrainConfig, replicas: int) -> None:
+    reason = ""
+    if train.xla == "full":
+        reason = "the number of rois depends on the data, which XLA cannot compile"
+    elif train.xla == "update" and replicas > 1:
+        reason = f"the update sums gradients over {replicas} replicas, which XLA cannot"
+    elif train.xla == "update" and train.optimizer.startswith("tfa."):
+        reason = f"{train.optimizer} updates by operations that XLA does not have"
+    if reason:
+        other = "off" if train.xla == "update" else "update or off"
+        raise ConfigError(f"train.xla={train.xla}: {reason}; expected {other}")
 
 
 def is_cluster() -> bool:

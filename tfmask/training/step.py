@@ -67,6 +67,7 @@ class TrainStep:
       batch_spec: dict of TensorSpec of this worker's part of a global batch.
       clip_norm: bound on the global gradient norm, 0 for none.
       loss_scale: LossScale; without one the loss is not scaled.
+      compiled_update: see Learner.
     """
 
     def __init__(
@@ -77,10 +78,15 @@ class TrainStep:
         batch_spec,
         clip_norm: float,
         loss_scale: LossScale | None = None,
+        compiled_update: bool = False,
     ):
         self.strategy = strategy
         self.learner = Learner(
-            model, optimizer, loss_scale or LossScale(active=False), clip_norm
+            model,
+            optimizer,
+            loss_scale or LossScale(active=False),
+            clip_norm,
+            compiled_update,
         )
         self.calls = 0
         self._norms = FoldedNorms(model)
