@@ -1,8 +1,5 @@
 import json
 import os
-import subprocess
-import sys
-import textwrap
 
 import cv2
 import numpy as np
@@ -228,25 +225,3 @@ def test_data_error_comes_back_from_tensorflow_as_one_sentence(
 
 def test_other_errors_are_not_taken_for_data_errors():
     assert pipeline.data_error(ValueError("shapes differ")) is None
-
-
-@pytest.mark.slow
-def test_process_ends_while_an_iterator_is_alive(dataset):
-    # An exception's traceback keeps the iterator until the interpreter is gone.
-    script = f"""
-        from tfmask.config import DataConfig
-        from tfmask.data import pipeline
-        from tfmask.data.readers import load_dataset
-        dataset = load_dataset({dataset.path!r})
-        batches = iter(pipeline.training_dataset(dataset, DataConfig(), 2, 0))
-        next(batches)
-        raise SystemError("the end")
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    assert done.returncode == 1 and "the end" in done.stderr

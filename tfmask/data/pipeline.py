@@ -214,7 +214,8 @@ class _Calls:
     An iterator that is still alive when the interpreter shuts down (a traceback holds
     one, for instance) waits for its calls, and these wait for the interpreter: the
     process would hang. So at exit no call does any work, and the shutdown waits until
-    the iterators' buffers are full and no call has come for a moment.
+    the iterators' buffers are full and no call has come for a moment: a fifth of a
+    second in which threads that are ready do run.
     """
 
     def __init__(self):
@@ -234,16 +235,17 @@ class _Calls:
         with self._lock:
             self._ended += 1
 
-    def _settle(self, quiet: float = 0.1, limit: float = 30.0) -> None:
+    def _settle(self, polls: int = 20, limit: float = 30.0) -> None:
         self._closing = True
-        last, since, end = -1, time.monotonic(), time.monotonic() + limit
-        while self._started and time.monotonic() < end:
-            now = time.monotonic()
-            if last != self._started or self._ended < self._started:
-                last, since = self._started, now
-            elif now - since > quiet:
-                return
+        quiet, last, end = 0, -1, time.monotonic() + limit
+        while self._started and quiet < polls and time.monotonic() < end:
+            before = time.monotonic()
             time.sleep(0.01)
+            # Where this thread is kept waiting, so is one that is about to call.
+            late = time.monotonic() - before > 0.05
+            busy = self._started != last or self._ended < self._started
+            quiet = 0 if late or busy else quiet + 1
+            last = self._started
 
 
 _calls = _Calls()
