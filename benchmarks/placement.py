@@ -1,6 +1,6 @@
 """Counts the nodes of a training step's graph as placed for a GPU, on any machine.
 
-    python benchmarks/placement.py [RECIPE] [--batch 2] [--size 800x1333] [path=value ...]
+    python benchmarks/placement.py [--recipe R] [--batch 2] [path=value ...]
 
 Every node is at least one kernel launch, or work of the host between two launches, and
 a step of small kernels is as slow as these. TensorFlow's CUDA package registers its GPU
@@ -8,9 +8,9 @@ kernels where there is no GPU too, so that the counts follow without one: calls 
 inlined, loops and branches lowered, each node goes to the GPU where a kernel of it is
 registered there for its types, and Grappler optimises the graph for a GPU that is
 described to it. A tensor that crosses between host and GPU is one send and one receive,
-however many nodes read it there. On an H100 TensorFlow itself counted 116 transposes and
-39 casts where this counts 116 and 38.
-"""  # noqa: E501
+however many nodes read it there. Of an earlier graph TensorFlow itself counted, on an
+H100, 116 transposes and 39 casts where this counts 116 and 38.
+"""
 
 import argparse
 import collections
@@ -222,7 +222,7 @@ def measure(options) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", nargs="?", default="mask_rcnn/detectron2_r50")
+    parser.add_argument("--recipe", default="mask_rcnn/detectron2_r50")
     parser.add_argument("overrides", nargs="*", metavar="path=value")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--size", default="800x1333")
