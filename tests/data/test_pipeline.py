@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfmask.config import DataConfig
 from tfmask.data import pipeline
+from tfmask.data.canvas import canvases
 from tfmask.data.readers import load_dataset
 from tfmask.errors import DataError
 
@@ -102,10 +103,27 @@ def test_static_shapes_and_types(dataset):
         "stream_index": ([2], tf.int64),
         "boxes": ([2, None, 4], tf.float32),
         "labels": ([2, None], tf.int32),
-        "masks": ([2, None, None, None], tf.uint8),
+        "masks": ([2, None, 28, 28], tf.uint8),
         "crowd": ([2, None], tf.bool),
         "valid": ([2, None], tf.bool),
     }
+
+
+@pytest.mark.parametrize("kind", ["buckets", "fixed"])
+def test_batches_are_padded_to_the_sizes_of_the_setting(dataset, kind):
+    settings = config(padding=kind)
+    sizes = canvases(settings, kind)
+    padded = take(pipeline.training_dataset(dataset, settings, 2, 0), 6)
+    tight = take(pipeline.training_dataset(dataset, config(), 2, 0), 6)
+    for batch, plain in zip(padded, tight):
+        assert batch["images"].shape[1:3] in sizes
+        height, width = plain["images"].shape[1:3]
+        np.testing.assert_array_equal(
+            batch["images"][:, :height, :width], plain["images"]
+        )
+        assert not batch["images"][:, height:].any()
+        assert not batch["images"][:, :, width:].any()
+        np.testing.assert_array_equal(batch["boxes"], plain["boxes"])
 
 
 def test_padding_is_a_multiple_and_ground_truth_has_a_row(dataset):
