@@ -48,3 +48,38 @@ def test_a_process_with_a_living_iterator_ends(tmp_path, end):
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         assert done.returncode == code, done.stderr
+
+
+COLLECTED = """
+import gc, sys
+from tfmask.config import DataConfig
+from tfmask.data import pipeline
+from tfmask.data.readers import load_dataset
+dataset = load_dataset(sys.argv[1])
+config = DataConfig(short_side=(64,), max_side=96)
+batch = pipeline.ExampleLoader.batch
+def collecting(self, *args, **kwargs):
+    gc.collect()
+    return batch(self, *args, **kwargs)
+pipeline.ExampleLoader.batch = collecting
+gc.disable()
+for _ in range(10):
+    iterator = iter(pipeline.training_dataset(dataset, config, 2, 0))
+    next(iterator)
+    cycle = [iterator]
+    cycle.append(cycle)
+    del iterator, cycle
+"""
+
+
+@pytest.mark.slow
+def test_an_iterator_that_its_own_call_collects_waits_for_nobody(tmp_path):
+    write_dataset(tmp_path, 6, seed=1)
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert done.returncode == 0, done.stderr

@@ -29,6 +29,7 @@ from tfmask.config import DataConfig
 from tfmask.data.canvas import canvases
 from tfmask.data.dataset import Dataset
 from tfmask.data.loader import ExampleLoader, Plan
+from tfmask.data.reaper import reaped
 from tfmask.errors import DataError
 
 _PLANNED = 64  # examples that are planned together
@@ -109,7 +110,7 @@ def training_dataset(
         return loader.batch(plans, _threads(data_config).map)
 
     steps = tf.data.Dataset.range((np.iinfo(np.int64).max - first) // batch_size)
-    return _map_batches(steps, load, data_config, local)
+    return reaped(_map_batches(steps, load, data_config, local))
 
 
 def padding_of(data_config: DataConfig) -> str:
@@ -142,7 +143,7 @@ def evaluation_dataset(
 
     groups = tf.data.Dataset.from_tensor_slices(table)
     stream = _map_batches(groups, load, data_config, batch_size, static=False)
-    return stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0)
+    return reaped(stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0))
 
 
 def evaluation_batches(
