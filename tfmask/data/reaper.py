@@ -12,6 +12,7 @@ import itertools
 import queue
 import threading
 import weakref
+from typing import Any
 
 _held: dict[int, object] = {}  # number of a living iterator -> its resource
 _numbers = itertools.count()
@@ -27,7 +28,7 @@ def reaped(dataset):
 
 
 @functools.cache
-def _class_of(kind: type) -> type:
+def _class_of(kind: Any) -> type:
     def iterate(self):
         iterator = kind.__iter__(self)
         _hold(iterator)
