@@ -75,7 +75,7 @@ def measure(count: int, size: int, with_masks: bool, repeats: int) -> list[dict]
     """Rows of the table: median seconds, and medians of what each round says."""
     import tensorflow as tf
 
-    from tfmask.ops.roi_align import assign_levels
+    from tfmask.ops.roi_levels import LevelsBySize
     from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 
     rng = np.random.default_rng(1)
@@ -88,7 +88,7 @@ def measure(count: int, size: int, with_masks: bool, repeats: int) -> list[dict]
         for s in STRIDES
     ]
     boxes = tf.constant(proposals(count))
-    levels = assign_levels(boxes, 2, 5)
+    levels = LevelsBySize.of_pyramid(2, 5).assign(boxes)
     images = tf.zeros([count], tf.int32)
     masks = tf.constant(rng.random((count, 28, 28), np.float32)) if with_masks else None
     gradient = tf.constant(

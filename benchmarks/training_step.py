@@ -32,6 +32,17 @@ def make_batch(size: str, batch: int) -> dict:
     }
 
 
+def batch_spec(batch: dict) -> dict:
+    """TensorSpecs of such batches, open where the input pipeline's are."""
+    import tensorflow as tf
+
+    spec = {name: list(value.shape) for name, value in batch.items()}
+    spec["images"][1:3] = None, None
+    for name in ("boxes", "labels", "masks", "crowd", "valid"):
+        spec[name][1] = None
+    return {name: tf.TensorSpec(spec[name], v.dtype) for name, v in batch.items()}
+
+
 def measure(options) -> dict:
     import tensorflow as tf
 
@@ -49,15 +60,7 @@ def measure(options) -> dict:
     optimizer = build_optimizer(model, config.train)
     optimizer.set_step(0)  # the start of the warm-up: random weights stay finite
     batch = make_batch(options.size, options.batch)
-    spec = {
-        name: tf.TensorSpec(
-            [value.shape[0]]
-            + [None if name == "images" and d != 3 else d for d in rest],
-            value.dtype,
-        )
-        for name, value in batch.items()
-        for rest in [value.shape[1:]]
-    }
+    spec = batch_spec(batch)
     step = TrainStep(
         tf.distribute.get_strategy(), model, optimizer, spec, config.train.clip_norm
     )

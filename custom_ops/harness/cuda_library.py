@@ -54,10 +54,10 @@ def _run(command: list[str]) -> None:
         raise HarnessError(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def build_emulation(library: Path, *defines: str) -> Path:
+def build_emulation(library: Path) -> Path:
     """Compiles kernels and emulation by $CXX or g++; no CUDA is needed."""
-    flags = ["-O2", *defines]
-    flags += ["-std=c++17", "-fPIC", "-shared", "-Wall", "-Wno-unknown-pragmas"]
+    flags = ["-O2", "-std=c++17", "-fPIC", "-shared", "-Wall"]
+    flags += ["-Wno-unknown-pragmas"]
     # The emulation jumps between stacks, which the fortified longjmp refuses.
     flags += ["-ffp-contract=off", "-U_FORTIFY_SOURCE", f"-I{EMULATION}", "-x", "c++"]
     sources = [str(KERNEL), str(EMULATION / "emulation.cc")]
@@ -73,11 +73,11 @@ def toolkit() -> Path:
     return Path(top[1]).resolve() if top else Path(shutil.which("nvcc")).parents[1]
 
 
-def build_cuda(library: Path, capability: tuple[int, int], *defines: str) -> Path:
+def build_cuda(library: Path, capability: tuple[int, int]) -> Path:
     """Compiles the kernels by nvcc for a GPU of this compute capability."""
     libraries = toolkit() / "lib64"
     arch = "".join(map(str, capability))
-    command = ["nvcc", "-O3", "-std=c++17", "-shared", "-Xcompiler", "-fPIC", *defines]
+    command = ["nvcc", "-O3", "-std=c++17", "-shared", "-Xcompiler", "-fPIC"]
     command += ["-gencode", f"arch=compute_{arch},code=sm_{arch}"]
     # Shared: the harness allocates and times with the runtime of the library.
     command += ["-cudart", "shared", "-Xlinker", f"-rpath,{libraries}"]

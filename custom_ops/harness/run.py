@@ -13,7 +13,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import candidates
 import cuda_device
 import cuda_library
 import numpy as np
@@ -38,7 +37,7 @@ def load_cuda(folder: Path, force: bool) -> tuple[str, cuda_library.Launchers]:
     built = folder / NAME
     if force or not built.exists():
         cuda_device.require_nvcc()
-        cuda_library.build_cuda(built, capability, candidates.FLAG)
+        cuda_library.build_cuda(built, capability)
     loaded = ctypes.CDLL(str(built))
     return gpu, cuda_library.Launchers(loaded, cuda_library.CudaMemory(loaded))
 
@@ -64,11 +63,7 @@ def main() -> None:
         else:
             report["device"], launchers = load_cuda(options.out, options.build)
             report["differences"] = check_all(launchers, options.cases)
-            candidates.check_all(launchers, 12)
             report["timing"] = timing.measure(launchers)
-            report["timing"]["rows"] += candidates.measure(
-                launchers, report["timing"]["copy_gb_per_s"]
-            )
     except cuda_device.NoDevice as missing:
         print(f"custom_ops/harness/run.py: {missing}", file=sys.stderr)
         sys.exit(3)

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kMaxGrid = 65535;  // of the second and third dimension
 constexpr int64_t kMaxIndex = INT32_MAX;
 constexpr int kWantedBlocks = 2048;  // several for each multiprocessor
-using UsualPatch = Patch<2, 2, 4, 2>;
+using GradientPatch = Patch<2, 2, 4, 2>;  // docs/custom_ops.md says why
 
 // What a call passes on to the kernels.
 struct Call {
@@ -82,28 +82,27 @@ cudaError_t RunForward(const Call& call, F* out) {
   return Launch(Forward<F, T, V, G>, grid, call.stream, p, call.RoisOf<T>(), out);
 }
 
-template <typename F, typename T, int V, int G, typename P>
+template <typename F, typename T, int V, int G>
 cudaError_t RunBackwardFeatures(const Call& call, const F* grad_out) {
   const TfmaskRoiParams& p = call.p;
   int64_t tiles = 0;
   for (int l = 0; l < p.num_levels; ++l) {
-    tiles += TilesOf(p, l, P::kTileRows, P::kTileColumns) * p.batch;
+    tiles += TilesOf(p, l, GradientPatch::kTileRows, GradientPatch::kTileColumns) * p.batch;
   }
   if (tiles == 0) return cudaSuccess;
   if (tiles > kMaxIndex) return cudaErrorInvalidValue;
   const dim3 grid(tiles, ChannelBlocks<V, G>(p.channels));
   const Rois<T> rois = call.RoisOf<T>();
   const auto kernel = rois.masks == nullptr
-                          ? BackwardFeatures<F, T, V, G, P, false>
-                          : BackwardFeatures<F, T, V, G, P, true>;
+                          ? BackwardFeatures<F, T, V, G, GradientPatch, false>
+                          : BackwardFeatures<F, T, V, G, GradientPatch, true>;
   return Launch(kernel, grid, call.stream, p, rois, grad_out);
 }
 
 template <typename F, typename T, int V, int G>
 cudaError_t RunBackward(const Call& call, const F* grad_out, T* grad_masks) {
   const TfmaskRoiParams& p = call.p;
-  const cudaError_t error =
-      RunBackwardFeatures<F, T, V, G, UsualPatch>(call, grad_out);
+  const cudaError_t error = RunBackwardFeatures<F, T, V, G>(call, grad_out);
   if (error != cudaSuccess || grad_masks == nullptr) return error;
   if (p.mask_height == 0 || p.num_rois == 0) return cudaSuccess;
   const int bands = std::min({std::max(kWantedBlocks / p.num_rois, 1), 8,
@@ -177,7 +176,3 @@ extern "C" int tfmask_shape_aware_roi_align_backward(
   }
   return cudaErrorInvalidValue;
 }
-
-#ifdef TFMASK_CANDIDATES
-#include "candidates_gpu.cuh"
-#endif

@@ -112,10 +112,10 @@ def test_frozen_statistics_are_read_in_float32_under_a_policy(own):
     if own:
         read = layer.norm_layer.scale_and_offset
 
-        def keep():
+        def keep(*dtype):
             nonlocal scale
             scale = read()[0]
-            return read()
+            return read(*dtype)
 
         layer.norm_layer.scale_and_offset = keep
         layer(x)

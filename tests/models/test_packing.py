@@ -18,10 +18,10 @@ def test_cpus_pad_to_one_roi_and_no_more():
 
 def test_gpus_meet_few_numbers_of_rois(monkeypatch):
     monkeypatch.setattr(packing, "_has_gpu", lambda: True)
-    counts = [0, 1, 8, 9, 33, 100, 128, 129, 512, 513, 1025]
+    counts = [0, 1, 16, 17, 33, 100, 128, 129, 512, 513, 1025, 2049]
     sizes = [int(packing.padded_count(tf.constant(n))) for n in counts]
-    assert sizes == [8, 8, 8, 16, 48, 128, 128, 192, 512, 1024, 1536]
-    every = {int(packing.padded_count(tf.constant(n))) for n in range(513)}
+    assert sizes == [16, 16, 16, 32, 64, 128, 128, 192, 512, 768, 1536, 4096]
+    every = {int(packing.padded_count(tf.constant(n))) for n in range(0, 2049, 8)}
     assert len(every) == 12
 
 
@@ -41,3 +41,18 @@ def test_padding_rois_changes_no_result(monkeypatch, head):
         scale = np.abs(tf.convert_to_tensor(one)).max()
         difference = np.abs(tf.convert_to_tensor(one - other)).max()
         assert difference <= 1e-4 * scale + 1e-7
+
+
+@pytest.mark.parametrize("side", [8, 6, None])
+def test_rows_of_bytes_are_taken_as_they_are(side):
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, (2, 3, 5, side or 8)).astype(np.uint8)
+    image, position = np.array([1, 0, 1, 1]), np.array([2, 0, 0, 2])
+
+    @tf.function(input_signature=[tf.TensorSpec([2, None, 5, side], tf.uint8)])
+    def take(values):
+        return packing.rows_at(
+            values, tf.constant(image, tf.int32), tf.constant(position, tf.int32)
+        )
+
+    np.testing.assert_array_equal(take(values), values[image, position])

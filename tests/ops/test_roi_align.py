@@ -4,7 +4,7 @@ import tensorflow as tf
 from compiled_ops import IMPLEMENTATIONS
 from golden import cases
 
-from tfmask.ops.roi_align import assign_levels, multilevel_roi_align, roi_align
+from tfmask.ops.roi_align import multilevel_roi_align, roi_align
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 
 ARANGE = tf.constant(np.arange(25).reshape(1, 5, 5, 1), tf.float32)
@@ -146,14 +146,6 @@ def test_gradient_equals_finite_differences(sampling):
     np.testing.assert_allclose(gradient, expected, atol=1e-5)
 
 
-def test_levels_follow_fpn_equation_1():
-    sides = np.array([0, 10, 111, 113, 223, 225, 447, 449, 5000], np.float32)
-    boxes = np.stack([0 * sides, 0 * sides, sides, sides], 1)
-    assert list(assign_levels(tf.constant(boxes), 2, 5).numpy()) == [
-        0, 0, 0, 1, 1, 2, 2, 3, 3,
-    ]  # fmt: skip
-
-
 def test_multilevel_keeps_the_order_of_boxes():
     pyramid = [tf.fill([1, 64 // 2**i, 64 // 2**i, 1], float(i)) for i in range(4)]
     sides = np.array([300, 20, 600, 150, 30], np.float32)
@@ -229,8 +221,3 @@ def test_an_unknown_assignment_is_refused():
 def test_equals_what_detectron2_computed():
     rows = cases.run("detectron2_roialign")
     assert rows and all(row.holds for row in rows), rows
-
-
-def test_a_box_that_is_not_finite_is_on_the_finest_level():
-    boxes = tf.constant([[np.nan] * 4, [0.0, 0.0, 600.0, 600.0]])
-    assert list(assign_levels(boxes, 2, 5).numpy()) == [0, 3]

@@ -1,56 +1,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from compiled_ops import COMPILED, IMPLEMENTATIONS
+from compiled_ops import COMPILED
 from roi_align_reference import gradients, pool
+from shape_aware_cases import BOXES, IMAGES, LEVELS, STRIDES, both, call, inputs
 
 from tfmask.ops import _library
 from tfmask.ops.roi_levels import LevelsBySize
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
-
-both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-STRIDES = [4.0, 8.0]
-# Inside, over each border, outside, thin, without area, not finite.
-BOXES = np.array(
-    [
-        [3.3, 5.1, 40.2, 44.9],
-        [-30.7, -20.3, 15.2, 12.1],
-        [50.3, 40.6, 95.7, 70.2],
-        [200.0, 200.0, 240.0, 230.0],
-        [0.4, 8.3, 68.1, 12.2],
-        [20.3, 20.1, 20.3, 20.1],
-        [30.0, 20.0, 10.0, 5.0],
-        [np.nan, 0.0, 5.0, 5.0],
-        [0.0, 0.0, np.inf, 5.0],
-    ],
-    np.float32,
-)
-IMAGES = np.arange(len(BOXES), dtype=np.int32) % 2
-LEVELS = np.array([0, 1, 0, 0, 1, 0, 0, 1, 0], np.int32)
-
-
-def inputs(dtype=np.float32, mask_shape=(5, 6), channels=3, seed=0):
-    rng = np.random.default_rng(seed)
-    features = [
-        rng.normal(size=(2, 12 // 2**i, 17 // 2**i, channels)).astype(dtype)
-        for i in range(2)
-    ]
-    masks = rng.uniform(size=(len(BOXES), *mask_shape)).astype(dtype)
-    return features, masks
-
-
-def call(features, masks, size, implementation, sampling=2, aligned=True, **changed):
-    named = {"boxes": BOXES, "batch_indices": IMAGES, "levels": LEVELS, **changed}
-    return shape_aware_roi_align(
-        features=[tf.convert_to_tensor(f) for f in features],
-        masks=masks if masks is None else tf.convert_to_tensor(masks),
-        size=size,
-        strides=STRIDES[: len(features)],
-        sampling_ratio=sampling,
-        aligned=aligned,
-        implementation=implementation,
-        **{name: tf.convert_to_tensor(value) for name, value in named.items()},
-    )
 
 
 def differentiate(features, masks, grad, *args, **kwargs):
@@ -180,84 +137,6 @@ def test_the_border_cell_is_read_up_to_one_cell_away(implementation):
         implementation,
     )  # fmt: skip
     np.testing.assert_allclose(pooled.numpy().ravel(), [10, 0, 14, 0], atol=1e-5)
-
-
-@both
-@pytest.mark.parametrize("with_masks", [False, True])
-@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
-def test_half_precision_is_computed_in_float32_and_rounded_once(
-    implementation, dtype, with_masks
-):
-    features, masks = inputs(channels=19)
-    masks = masks if with_masks else None
-    halves = [tf.cast(f, dtype) for f in features]
-    widened = [tf.cast(f, tf.float32) for f in halves]
-    exact = call(widened, masks, 3, implementation)
-    grad = tf.cast(np.random.default_rng(1).normal(size=exact.shape), dtype)
-    with tf.GradientTape() as tape:
-        tape.watch(halves)
-        pooled = call(halves, masks, 3, implementation)
-    by_feature = tape.gradient(pooled, halves, grad)
-    with tf.GradientTape() as tape:
-        tape.watch(widened)
-        exact = call(widened, masks, 3, implementation)
-    exact_by_feature = tape.gradient(exact, widened, tf.cast(grad, tf.float32))
-    assert pooled.dtype == dtype
-    np.testing.assert_array_equal(pooled, tf.cast(exact, dtype))
-    # The stock gradient adds in float32 from several threads, in any order.
-    tolerance = 0 if implementation == "compiled" else 1e-2
-    for got, expected in zip(by_feature, exact_by_feature):
-        assert got.dtype == dtype
-        expected = tf.cast(tf.cast(expected, dtype), tf.float32)
-        np.testing.assert_allclose(
-            tf.cast(got, tf.float32), expected, rtol=tolerance, atol=tolerance
-        )
-
-
-@pytest.mark.parametrize("implementation", [COMPILED])
-@pytest.mark.parametrize("channels", [2**16, 2**16 - 9])
-@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
-def test_every_number_of_half_precision_is_read_and_written(
-    implementation, dtype, channels
-):
-    # One sample in the only cell, so that the result is the cell: subnormal numbers,
-    # infinities and NaN too, in vectors and in the channels left over.
-    bits = np.arange(channels, dtype=np.uint16)
-    feature = tf.bitcast(bits.reshape(1, 1, 1, channels), dtype)
-    if dtype == tf.bfloat16:
-        # TensorFlow's threads take subnormal floats for zero.
-        zero = (bits & 0x7F80 == 0) & (bits & 0x7F != 0)
-        bits = np.where(zero, bits & 0x8000, bits)
-    boxes = tf.constant([[0.0, 0.0, 1.0, 1.0]])
-    pooled = shape_aware_roi_align(
-        [feature], boxes, [0], [0], None, 1, [1.0], 1, True, implementation
-    )
-    got = tf.bitcast(pooled, tf.uint16).numpy().ravel()
-    fraction, exponent = (0x7F, 0x7F80) if dtype == tf.bfloat16 else (0x3FF, 0x7C00)
-    nan = (bits & exponent == exponent) & (bits & fraction != 0)
-    wide = tf.cast(pooled, tf.float32).numpy().ravel()
-    assert np.isnan(wide[nan]).all()
-    # Minus zero times one plus zero is plus zero.
-    bits = np.where(bits == 0x8000, 0, bits)
-    np.testing.assert_array_equal(np.where(got == 0x8000, 0, got)[~nan], bits[~nan])
-
-
-@pytest.mark.parametrize("implementation", [COMPILED])
-@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
-def test_sums_are_rounded_to_the_nearest_number_of_half_precision(
-    implementation, dtype
-):
-    # The mean of two numbers of which one is a weight of a bin: ties and all between.
-    rng = np.random.default_rng(0)
-    scale = 2.0 ** rng.integers(-26, 17, size=4000)
-    cells = tf.cast(rng.normal(size=(1, 1, 2, 4000)) * scale, dtype)
-    boxes = tf.constant([[0.0, 0.0, 2.0, 1.0]])
-    arguments = (boxes, [0], [0], None, 1, [1.0], 1, True, implementation)
-    pooled = shape_aware_roi_align([cells], *arguments)
-    exact = shape_aware_roi_align([tf.cast(cells, tf.float32)], *arguments)
-    expected = tf.cast(exact, dtype)
-    assert np.isinf(expected.numpy().astype(np.float32)).any() == (dtype == tf.float16)
-    np.testing.assert_array_equal(pooled, expected)
 
 
 @both

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,43 @@ def test_one_device_needs_no_strategy_of_its_own(monkeypatch):
 def test_unknown_device_is_refused_with_those_that_exist():
     with pytest.raises(ConfigError, match=r"GPU:7: no such device.*CPU:0"):
         devices.make_strategy(TrainConfig(devices=("GPU:7",)))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"xla": "full"}, "train.xla=full: the number of rois.*expected update or off"),
+        ({"xla": "update", "optimizer": "tfa.SGDW"}, "tfa.SGDW.*expected off"),
+    ],
+)
+def test_what_xla_cannot_compile_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        devices.make_strategy(TrainConfig(**settings))
+
+
+def test_without_a_gpu_nothing_is_set_up(monkeypatch):
+    monkeypatch.delenv("TF_CUDNN_USE_AUTOTUNE", raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    devices.prepare_gpus(shapes_repeat=True)
+    assert "TF_CUDNN_USE_AUTOTUNE" not in os.environ
+
+
+@pytest.mark.parametrize("repeat, value", [(True, "1"), (False, "0")])
+def test_autotuning_is_on_where_shapes_repeat(monkeypatch, repeat, value):
+    monkeypatch.setenv("TF_CUDNN_USE_AUTOTUNE", "")
+    monkeypatch.delenv("TF_CUDNN_USE_AUTOTUNE")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    grown, options = [], []
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda *args: grown.append(args)
+    )
+    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", options.append)
+    devices.prepare_gpus(repeat)
+    assert os.environ["TF_CUDNN_USE_AUTOTUNE"] == value
+    assert grown == [("a GPU", True)] and options == [devices.GRAPH_OPTIONS]
+    monkeypatch.setenv("TF_CUDNN_USE_AUTOTUNE", "2")
+    devices.prepare_gpus(repeat)
+    assert os.environ["TF_CUDNN_USE_AUTOTUNE"] == "2"
 
 
 def test_virtual_cpus_are_refused_when_tensorflow_has_started():

@@ -14,7 +14,7 @@ from tfmask.training.step import TrainStep
 class Setting:
     """A model and its step on one replica."""
 
-    def __init__(self, clip_norm=0.0, policy="float32", **changes):
+    def __init__(self, clip_norm=0.0, policy="float32", compiled=False, **changes):
         keras.utils.set_random_seed(1)
         before = keras.mixed_precision.global_policy()
         keras.mixed_precision.set_global_policy(policy)
@@ -39,6 +39,7 @@ class Setting:
             data.element_spec,
             clip_norm,
             self.loss_scale,
+            compiled,
         )
 
 
@@ -203,3 +204,25 @@ def test_stop_request_comes_back():
     setting = Setting()
     assert not setting.step(next(setting.batches)).stop
     assert setting.step(next(setting.batches), stop=True).stop
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "Adam"])
+def test_an_update_that_xla_compiles_is_the_same(optimizer):
+    options = dict(clip_norm=0.5, weight_decay=1e-2, optimizer=optimizer)
+    plain, compiled = Setting(**options), Setting(compiled=True, **options)
+    for _ in range(3):
+        losses = plain.step(next(plain.batches)).losses
+        theirs = compiled.step(next(compiled.batches)).losses
+        assert theirs == pytest.approx(losses, rel=1e-5)
+    for a, b in zip(plain.optimizer.state(), compiled.optimizer.state()):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_an_update_that_xla_compiles_leaves_a_bad_step_out():
+    setting = Setting(compiled=True)
+    setting.model.nan_at = 1
+    before = [v.numpy() for v in setting.optimizer.state()]
+    result = setting.step(next(setting.batches))
+    assert not result.finite
+    for variable, value in zip(setting.optimizer.state(), before):
+        np.testing.assert_array_equal(variable.numpy(), value)

@@ -11,7 +11,10 @@ from tfmask.structures import ClassMap
 def load_model(config: Config, path: str, class_map: ClassMap):
     """The model of the configuration with trained weights; classes must agree."""
     from tfmask.models.build import build_model
+    from tfmask.training.devices import prepare_gpus
     from tfmask.weights.load import load_weights
+
+    prepare_gpus(shapes_repeat=False)  # images have any size
 
     if config.model.num_classes not in (0, class_map.num_classes):
         raise ConfigError(

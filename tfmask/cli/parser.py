@@ -407,13 +407,13 @@ def _batch(subparsers) -> None:
     )
     parser.add_argument(
         "--shard-size",
-        type=_count,
+        type=count,
         default=500,
         metavar="N",
         help="image files of each file of results (default 500); a TFRecord is one",
     )
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="processes on this machine"
+        "--workers", type=count, metavar="N", help="processes on this machine"
     )
     parser.add_argument(
         "--option",

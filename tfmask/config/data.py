@@ -47,6 +47,10 @@ class DataConfig:
     flip: float = setting(0.5, at_least=0, at_most=1)  # share of mirrored examples
     # 32 is the stride of the coarsest backbone stage.
     pad_multiple: int = setting(32, at_least=32, multiple_of=32)
+    # Batches of training are padded to their largest image (tight), to one of about
+    # twenty sizes (buckets), or to one for wide and one for high images (fixed). auto:
+    # buckets on a GPU, where every new size costs time, tight on a CPU.
+    padding: Literal["auto", "tight", "buckets", "fixed"] = "auto"
     group_by_shape: bool = True  # batches hold images of like shape: less padding
     mask_resolution: int = setting(112, at_least=1)  # R of the box-frame masks
     workers: int = setting(0, at_least=0)  # threads that load images; 0: one per CPU

@@ -52,6 +52,9 @@ class TrainConfig:
     # Train although the trunk is frozen and has no weights, which seldom stays finite.
     random_trunk: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    # What XLA compiles: nothing; clipping, decay and optimizer; the whole step, which
+    # is refused: how many rois there are depends on the data.
+    xla: Literal["off", "update", "full"] = "off"
     devices: tuple[str, ...] = ()  # e.g. ("GPU:0", "GPU:1"); empty: all visible GPUs
     # Logical CPU devices, one replica each (for tests).
     virtual_cpus: int = setting(0, at_least=0)

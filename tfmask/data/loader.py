@@ -15,6 +15,7 @@ import numpy as np
 from tfmask.config import DataConfig
 from tfmask.data import transforms
 from tfmask.data.box_frames import InstanceMasks
+from tfmask.data.canvas import Size, padded_to
 from tfmask.data.dataset import Dataset
 from tfmask.data.memory import Memory
 from tfmask.data.order import (
@@ -54,6 +55,8 @@ class ExampleLoader:
       seed: of order and augmentation.
       batch_size: images per step over all replicas. Images of a step share one scale,
         and with `data.group_by_shape` have like shapes.
+      canvases: sizes that batches are padded to, see data.canvas; none: as little as
+        can be.
       log: called with a line for each image that cannot be read, and for the first
         that comes out nearly black.
     """
@@ -66,6 +69,7 @@ class ExampleLoader:
         seed: int,
         *,
         batch_size: int = 1,
+        canvases: Sequence[Size] = (),
         log=print,
     ):
         # Examples are loaded side by side; threads inside OpenCV would fight for cores.
@@ -75,6 +79,7 @@ class ExampleLoader:
         self.training = training
         self.seed = seed
         self.batch_size = batch_size
+        self.canvases = canvases
         use = "trained as an empty gray image" if training else "left out"
         self._unreadable = UnreadableImages(data_config, len(dataset), use, log)
         self._log = log
@@ -165,7 +170,7 @@ class ExampleLoader:
     def batch(
         self, plans: Sequence[Plan], run=map, *, skip_unreadable: bool = False
     ) -> dict[str, np.ndarray]:
-        """Examples, each padded with zeros to the largest.
+        """Examples, each padded with zeros to the largest, or to a canvas.
 
         Args:
           plans: of one example each.
@@ -199,6 +204,11 @@ class ExampleLoader:
             arrays |= {name: arrays[name][:, :most] for name in _PER_INSTANCE}
         return arrays
 
+    def batch_shape(self, shapes: Sequence[Size]) -> Size:
+        """(height, width) of a batch of images of these sizes."""
+        height, width = np.max([self._padded(shape) for shape in shapes], 0).tolist()
+        return padded_to((height, width), self.canvases)
+
     def _padded(self, shape: tuple[int, int]) -> tuple[int, int]:
         multiple, (height, width) = self.config.pad_multiple, shape
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
@@ -206,7 +216,7 @@ class ExampleLoader:
     def _allocate(self, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
         """Arrays for a batch; images and masks hold anything, the others zeros."""
         count, side = len(plans), self.config.mask_resolution
-        height, width = np.max([self._padded(plan.shape) for plan in plans], 0)
+        height, width = self.batch_shape([plan.shape for plan in plans])
         images = self.dataset.images
         most = max(1, *(len(images[plan.image_index].boxes) for plan in plans))
         return {

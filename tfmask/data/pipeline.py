@@ -10,7 +10,8 @@ A batch of B images with at most G instances each is a dict of
     stream_index    [B] int64, position in the training stream
     boxes, labels, masks, crowd, valid    as in `structures.Targets`
 
-with H and W multiples of `data.pad_multiple` and G at least 1.
+with H and W multiples of `data.pad_multiple`, in training as `data.padding` says, and G
+at least 1.
 """
 
 import atexit
@@ -25,8 +26,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfmask.config import DataConfig
+from tfmask.data.canvas import canvases
 from tfmask.data.dataset import Dataset
 from tfmask.data.loader import ExampleLoader, Plan
+from tfmask.data.reaper import reaped
 from tfmask.errors import DataError
 
 _PLANNED = 64  # examples that are planned together
@@ -80,7 +83,13 @@ def training_dataset(
             "number of workers"
         )
     loader = ExampleLoader(
-        dataset, data_config, True, seed, batch_size=batch_size, log=log
+        dataset,
+        data_config,
+        True,
+        seed,
+        batch_size=batch_size,
+        canvases=canvases(data_config, padding_of(data_config)),
+        log=log,
     )
     local = batch_size // workers
     first = start_index + worker * local
@@ -101,7 +110,14 @@ def training_dataset(
         return loader.batch(plans, _threads(data_config).map)
 
     steps = tf.data.Dataset.range((np.iinfo(np.int64).max - first) // batch_size)
-    return _map_batches(steps, load, data_config, local)
+    return reaped(_map_batches(steps, load, data_config, local))
+
+
+def padding_of(data_config: DataConfig) -> str:
+    """`data.padding` as it is on this machine: never `auto`."""
+    if data_config.padding != "auto":
+        return data_config.padding
+    return "buckets" if tf.config.list_physical_devices("GPU") else "tight"
 
 
 def epoch_size(dataset: Dataset, data_config: DataConfig) -> int:
@@ -132,7 +148,7 @@ def evaluation_dataset(
 
     groups = tf.data.Dataset.from_tensor_slices(table)
     stream = _map_batches(groups, load, data_config, batch_size, static=False)
-    return stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0)
+    return reaped(stream.filter(lambda batch: tf.shape(batch["image_index"])[0] > 0))
 
 
 def evaluation_batches(
@@ -173,6 +189,9 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
     rows; so many batches, and those that the consumer has not taken, are in memory.
     """
     names = list(_ENTRIES)
+    side = data_config.mask_resolution
+    shapes = {name: shape for name, (_, shape) in _ENTRIES.items()}
+    shapes["masks"] = None, side, side
 
     @tf.autograph.experimental.do_not_convert
     def flat(element):
@@ -184,7 +203,7 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
         types = [_ENTRIES[name][0] for name in names]
         tensors = tf.numpy_function(flat, [element], types)
         for name, tensor in zip(names, tensors):
-            tensor.set_shape((batch_size if static else None, *_ENTRIES[name][1]))
+            tensor.set_shape((batch_size if static else None, *shapes[name]))
         return dict(zip(names, tensors))
 
     calls = -(-_num_threads(data_config) // batch_size) + 1
@@ -201,7 +220,8 @@ class _Calls:
     An iterator that is still alive when the interpreter shuts down (a traceback holds
     one, for instance) waits for its calls, and these wait for the interpreter: the
     process would hang. So at exit no call does any work, and the shutdown waits until
-    the iterators' buffers are full and no call has come for a moment.
+    the iterators' buffers are full and no call has come for a moment: a fifth of a
+    second in which threads that are ready do run.
     """
 
     def __init__(self):
@@ -221,16 +241,17 @@ class _Calls:
         with self._lock:
             self._ended += 1
 
-    def _settle(self, quiet: float = 0.1, limit: float = 30.0) -> None:
+    def _settle(self, polls: int = 20, limit: float = 30.0) -> None:
         self._closing = True
-        last, since, end = -1, time.monotonic(), time.monotonic() + limit
-        while self._started and time.monotonic() < end:
-            now = time.monotonic()
-            if last != self._started or self._ended < self._started:
-                last, since = self._started, now
-            elif now - since > quiet:
-                return
+        quiet, last, end = 0, -1, time.monotonic() + limit
+        while self._started and quiet < polls and time.monotonic() < end:
+            before = time.monotonic()
             time.sleep(0.01)
+            # Where this thread is kept waiting, so is one that is about to call.
+            late = time.monotonic() - before > 0.05
+            busy = self._started != last or self._ended < self._started
+            quiet = 0 if late or busy else quiet + 1
+            last = self._started
 
 
 _calls = _Calls()

@@ -52,11 +52,12 @@ class RPNHead(Part):
 
     def call(self, inputs):
         logits, deltas = [], []
-        for feature in inputs:
-            x = self.conv(feature)
-            level_logits = tf.cast(self.objectness(x), tf.float32)
-            level_deltas = tf.cast(self.deltas(x), tf.float32)
-            batch = tf.shape(x)[0]
+        hidden = self.conv.call_each(inputs)
+        levels = zip(self.objectness.call_each(hidden), self.deltas.call_each(hidden))
+        batch = tf.shape(inputs[0])[0]
+        for level_logits, level_deltas in levels:
+            level_logits = tf.cast(level_logits, tf.float32)
+            level_deltas = tf.cast(level_deltas, tf.float32)
             count = level_logits.shape[1:].num_elements() or -1
             logits.append(tf.reshape(level_logits, [batch, count]))  # [B, H*W*A]
             deltas.append(tf.reshape(level_deltas, [batch, count, 4]))  # [B, H*W*A, 4]
@@ -84,13 +85,11 @@ class RPNHead(Part):
         x = self.conv(x, bordered=True)  # [B*S, 1, 1, channels]
         logits = tf.cast(self.objectness(x), tf.float32)
         deltas = tf.cast(self.deltas(x), tf.float32)
-        logits = tf.reshape(logits, [*lead, self.num_anchors])
-        deltas = tf.reshape(deltas, [*lead, self.num_anchors, 4])
-        anchor = index % self.num_anchors
-        return (
-            tf.gather(logits, anchor, batch_dims=2),
-            tf.gather(deltas, anchor, batch_dims=2),
-        )
+        anchor = tf.reshape(index, [-1]) % self.num_anchors
+        anchor += tf.range(tf.size(index)) * self.num_anchors
+        logits = tf.gather(tf.reshape(logits, [-1]), anchor)
+        deltas = tf.gather(tf.reshape(deltas, [-1, 4]), anchor)
+        return tf.reshape(logits, lead), tf.reshape(deltas, [*lead, 4])
 
     def compute_output_shape(self, input_shape):
         counts = [
@@ -123,8 +122,8 @@ def neighbourhoods(levels, index, reach):
     Returns:
       `[B, S, 2R + 1, 2R + 1, C]`, zero outside of the level.
     """
-    steps = tf.range(-reach, reach + 1)
-    patches, start = 0.0, 0
+    steps, start, places = tf.range(-reach, reach + 1), 0, []
+    image = tf.range(tf.shape(index)[0])[:, None, None, None]
     for level in levels:
         height, width = tf.unstack(tf.shape(level)[1:3])
         local = (index - start)[..., None, None]
@@ -134,8 +133,29 @@ def neighbourhoods(levels, index, reach):
         inside &= (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         # A cell of another level reads some cell here, and counts nothing.
         place = tf.where(inside, rows * width + columns, 0)
-        flat = tf.reshape(level, [-1, height * width, level.shape[-1]])
-        cells = tf.gather(flat, place, batch_dims=1)
-        patches += tf.where(inside[..., None], cells, tf.zeros([], cells.dtype))
+        places.append((place + image * (height * width), inside[..., None]))
         start += height * width
-    return patches
+
+    # Written out: the gradients of TensorFlow's own gather and choice find out by a
+    # dozen operations for each level what is known here.
+    @tf.custom_gradient
+    def read(*levels):
+        patches = []
+        for level, (place, inside) in zip(levels, places):
+            cells = tf.gather(tf.reshape(level, [-1, level.shape[-1]]), place)
+            patches.append(tf.where(inside, cells, tf.zeros([], cells.dtype)))
+
+        def gradient(upstream):
+            zero = tf.zeros([], upstream.dtype)
+            results = []
+            for level, (place, inside) in zip(levels, places):
+                shape = tf.shape(level)
+                added = tf.math.unsorted_segment_sum(
+                    tf.where(inside, upstream, zero), place, tf.reduce_prod(shape[:3])
+                )
+                results.append(tf.reshape(added, shape))
+            return results
+
+        return tf.add_n(patches), gradient
+
+    return read(*levels)

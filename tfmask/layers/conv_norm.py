@@ -134,19 +134,32 @@ class ConvNorm(Part):
         self.built = True
 
     def call(self, inputs, training=None, bordered=False):
+        (x,) = self.call_each([inputs], training=training, bordered=bordered)
+        return x
+
+    def call_each(self, inputs, training=None, bordered=False) -> list[tf.Tensor]:
+        """What `call` gives of each input; the weights are read once for all."""
+        kernel, shift = self._kernel_and_shift()
+        return [self._one(x, kernel, shift, training, bordered) for x in inputs]
+
+    def _kernel_and_shift(self):
+        """What is convolved with and added, in the layer's compute type, or None."""
         kernel, shift = tf.cast(self.kernel, tf.float32), None
+        dtype = tf.as_dtype(self.compute_dtype)
         if self.bias is not None:
             shift = tf.cast(self.bias, tf.float32)
-        folded = self.norm == "frozen_bn"
-        if folded:
-            scale, offset = self.norm_layer.scale_and_offset()
+        if self.norm == "frozen_bn":
+            exact = tf.float32 if self.use_bias else dtype
+            scale, offset = self.norm_layer.scale_and_offset(exact)
             kernel = kernel * scale
             shift = offset if shift is None else shift * scale + offset
-        x = tf.cast(inputs, self.compute_dtype)
-        x = self._convolve(x, tf.cast(kernel, x.dtype), bordered)
+        return tf.cast(kernel, dtype), None if shift is None else tf.cast(shift, dtype)
+
+    def _one(self, inputs, kernel, shift, training, bordered):
+        x = self._convolve(tf.cast(inputs, kernel.dtype), kernel, bordered)
         if shift is not None:
-            x = tf.nn.bias_add(x, tf.cast(shift, x.dtype))
-        if self.norm_layer is not None and not folded:
+            x = tf.nn.bias_add(x, shift)
+        if self.norm_layer is not None and self.norm != "frozen_bn":
             x = tf.cast(self.norm_layer(x, training=training), x.dtype)
         return tf.nn.relu(x) if self.activation == "relu" else x
 

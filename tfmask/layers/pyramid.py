@@ -92,5 +92,6 @@ def top_down(laterals) -> list[tf.Tensor]:
     sums = [laterals[-1]]
     for lateral in reversed(laterals[:-1]):
         height, width = tf.unstack(tf.shape(lateral)[1:3])
-        sums.insert(0, lateral + upsample_nearest(sums[0], 2)[:, :height, :width])
+        above = upsample_nearest(sums[0], 2)[:, :height, :width]
+        sums.insert(0, tf.add_n([lateral, above]))
     return sums

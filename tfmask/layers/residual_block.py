@@ -102,7 +102,8 @@ class ResidualBlock(Part):
             x = conv(x, training=training)
         if self.shortcut is not None:
             inputs = self.shortcut(inputs, training=training)
-        return tf.nn.relu(x + inputs)
+        # The gradient of a plain sum looks for broadcasting, and copies both.
+        return tf.nn.relu(tf.add_n([x, inputs]))
 
     def compute_output_shape(self, input_shape):
         sides = [s if s is None else -(-s // self.skip) for s in input_shape[1:3]]

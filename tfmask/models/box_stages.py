@@ -12,9 +12,9 @@ import tensorflow as tf
 from tfmask.layers.part import Part
 from tfmask.layers.roi_pooling import RoIPooling
 from tfmask.losses import detection as losses
-from tfmask.models.packing import pack
+from tfmask.models.packing import pack, rows_at
 from tfmask.models.postprocess import DetectionSelection
-from tfmask.models.rules import BoxCoder, RoIMatcher, RoISampler, class_rows
+from tfmask.models.rules import BoxCoder, RoIMatcher, RoISampler, of_class
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.distribute import cross_replica_sum
 from tfmask.ops.masks import InstanceTargets
@@ -230,7 +230,7 @@ def box_losses(output: StageOutputs, targets: Targets, coder: BoxCoder, beta) ->
     matched = tf.gather(targets.boxes, samples.matches, batch_dims=1)
     count = cross_replica_sum(tf.cast(tf.shape(labels)[0], tf.float32))
     count = tf.maximum(count, 1.0)
-    chosen = tf.gather(deltas, class_rows(deltas, labels), axis=1, batch_dims=1)
+    chosen = of_class(deltas, labels)
     expected = coder.encode(rois.take(matched), rois.take(samples.boxes))
     return {
         "box_class": losses.class_sum(output.class_logits, labels) / count,
@@ -243,10 +243,10 @@ def instance_targets(
 ) -> InstanceTargets:
     """The instances of the foreground samples, to be seen through packed `boxes`."""
     fg = pack(samples.valid & (samples.labels > 0))
-    instance = tf.stack([fg.batch_indices, fg.take(samples.matches)], axis=1)
+    instance = fg.batch_indices, fg.take(samples.matches)
     return InstanceTargets(
-        tf.gather_nd(targets.masks, instance),
-        tf.gather_nd(targets.boxes, instance),
+        rows_at(targets.masks, *instance),
+        rows_at(targets.boxes, *instance),
         boxes,
         fg.take(samples.labels),
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfmask.layers.naming import named_weights, raw_variable
+from tfmask.models import sgd
 
 
 class Figures(NamedTuple):
@@ -92,6 +93,7 @@ class WeightRules:
             bias_lr_factor if _kind(path) == "bias" else 1.0 for path in self.paths
         ]
         self._legacy = hasattr(optimizer, "_create_all_weights")
+        self._in_one_op = False
         if self._legacy:
             optimizer._create_all_weights(self.variables)
             return
@@ -101,6 +103,7 @@ class WeightRules:
         if decoupled and excluded and not is_built(optimizer):
             optimizer.exclude_from_weight_decay(var_list=excluded)
         optimizer.build(self._keras_variables)
+        self._in_one_op = sgd.in_one_op(optimizer, self._keras_variables)
 
     def decay(self, gradients, share: float) -> list:
         """Adds `share` of the L2 decay to gradients, and applies bias_lr_factor."""
@@ -117,6 +120,10 @@ class WeightRules:
 
     def apply(self, gradients) -> None:
         """One update. In replica context the gradients are summed over replicas."""
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        if replicas == 1 and self._in_one_op:
+            sgd.update(self.inner, gradients, self._keras_variables)
+            return
         variables = self.variables if self._legacy else self._keras_variables
         self.inner.apply_gradients(zip(gradients, variables))
 
@@ -141,13 +148,25 @@ class Learner:
       rules: WeightRules.
       loss_scale: LossScale.
       clip_norm: bound on the global gradient norm, 0 for none.
+      compiled_update: XLA compiles all that follows the gradients into a few kernels;
+        for one replica.
     """
 
-    def __init__(self, model, rules, loss_scale: LossScale, clip_norm: float = 0.0):
+    def __init__(
+        self,
+        model,
+        rules,
+        loss_scale: LossScale,
+        clip_norm: float = 0.0,
+        compiled_update: bool = False,
+    ):
         self.model = model
         self.rules = rules
         self.loss_scale = loss_scale
         self.clip_norm = clip_norm
+        self._compiled_update = None
+        if compiled_update:
+            self._compiled_update = tf.function(self._update_alone, jit_compile=True)
 
     def step(self, batch: dict, also=()) -> Figures:
         """Trains on a batch. To be called in a replica.
@@ -156,6 +175,11 @@ class Learner:
           batch: the rows of this replica.
           also: float32 scalars that are summed over replicas with the losses.
         """
+        if self._compiled_update is not None:
+            gradients, values, scale = self._differentiate(batch, also)
+            norms, finite = self._compiled_update(gradients, values)
+            self.loss_scale.update(finite)
+            return Figures(values, norms, finite, scale)
         gradients, figures = self.gradients(batch, also)
         # Optimizers merge replicas, which cannot be done in a branch of one replica:
         # the condition stands outside of them.
@@ -165,9 +189,20 @@ class Learner:
 
     def gradients(self, batch: dict, also=()) -> tuple[list, Figures]:
         """This replica's share of the gradients, and what the step tells."""
+        gradients, values, scale = self._differentiate(batch, also)
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
-        share = 1 / replicas
+        if self.clip_norm and replicas > 1:
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients, norms = self._clipped_and_decayed(gradients, replicas)
+        if replicas > 1:
+            values, norms = context.all_reduce(
+                tf.distribute.ReduceOp.SUM, [values, norms]
+            )
+        return gradients, Figures(values, norms, _all_finite(values, norms), scale)
+
+    def _differentiate(self, batch: dict, also):
+        """(gradients of this replica's losses, values of Figures, loss scale)."""
         scale = tf.convert_to_tensor(self.loss_scale.scale)
         with tf.GradientTape() as tape:
             outputs = self.model(batch, training=True)
@@ -181,9 +216,11 @@ class Learner:
         ]
         if self.loss_scale.active:
             gradients = [g / tf.cast(scale, g.dtype) for g in gradients]
-        values = stacked(self.model, losses, total, also)
-        if self.clip_norm and replicas > 1:
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return gradients, stacked(self.model, losses, total, also), scale
+
+    def _clipped_and_decayed(self, gradients, replicas: int):
+        """What the optimizers of all replicas sum up, and the norms of Figures."""
+        share = 1 / replicas
         norms = tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients])
         if self.clip_norm:
             norm = tf.sqrt(2 * tf.reduce_sum(norms))
@@ -191,13 +228,19 @@ class Learner:
             if replicas > 1:
                 factor *= share  # the optimizer sums over replicas again
             gradients = [g * tf.cast(factor, g.dtype) for g in gradients]
-        gradients = self.rules.decay(gradients, share)
-        if replicas > 1:
-            values, norms = context.all_reduce(
-                tf.distribute.ReduceOp.SUM, [values, norms]
-            )
-        finite = tf.reduce_all(tf.math.is_finite(tf.concat([values, norms], 0)))
-        return gradients, Figures(values, norms, finite, scale)
+        return self.rules.decay(gradients, share), norms
+
+    def _update_alone(self, gradients, values):
+        """All that one replica does with its gradients: (norms, whether all finite)."""
+        gradients, norms = self._clipped_and_decayed(gradients, 1)
+        finite = _all_finite(values, norms)
+
+        def apply():
+            self.rules.apply(gradients)
+            return True
+
+        tf.cond(finite, apply, lambda: False)
+        return norms, finite
 
     def _update(self, strategy, gradients, finite):
         """Over all replicas: the update, unless something is not finite."""
@@ -209,6 +252,10 @@ class Learner:
 
         tf.cond(finite, apply, lambda: False)
         self.loss_scale.update(finite)
+
+
+def _all_finite(values, norms) -> tf.Tensor:
+    return tf.reduce_all(tf.math.is_finite(tf.concat([values, norms], 0)))
 
 
 def weighted_sum(model, losses: dict) -> tf.Tensor:

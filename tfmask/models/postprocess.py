@@ -60,18 +60,20 @@ class DetectionSelection(Rule):
             row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
             box = box_ops.clip(tf.gather_nd(candidates, row), size, self.inclusive)
             score = tf.where(box_ops.has_sides(box, 0.0), score, 2 * ABSENT)
+            # One candidate that counts for nothing: there may be no other.
+            box = tf.pad(box, [[0, 1], [0, 0]])
+            score = tf.pad(score, [[0, 1]], constant_values=2 * ABSENT)
+            kind, roi = tf.pad(kind, [[0, 1]]), tf.pad(roi, [[0, 1]])
             apart = box
             if self.nms_scope == "class":
                 apart = class_offsets(box, kind, num_classes, size)
             kept, count = nms(apart, score, self.nms_iou, limit)
             present = tf.range(limit) < count
-            # NMS pads with index 0, which is not there when nothing passed.
-            box = tf.pad(box, [[0, 1], [0, 0]])
-            score, kind, roi = (tf.pad(v, [[0, 1]]) for v in (score, kind, roi))
+            kept = tf.where(present, kept, 0)
             flag = tf.cast(present, tf.float32)
             return (
                 tf.gather(box, kept) * flag[:, None],
-                tf.gather(score, kept) * flag,
+                tf.where(present, tf.gather(score, kept), 0.0),
                 tf.where(present, tf.gather(kind, kept) + 1, 0),
                 present,
                 tf.where(present, tf.gather(roi, kept), 0),

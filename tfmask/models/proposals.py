@@ -164,51 +164,80 @@ class RegionProposals(Part):
         # Of a whole batch one image may have them all.
         count = post * tf.shape(image_sizes)[0] if shared else post
 
-        def one_image(args):
-            *levels, size = args
-            kept = [
-                self._best_of_level(logit, delta, anchor, size, pre, min(pre, post))
-                if not shared
-                else self._best_of_level(logit, delta, anchor, size, pre, pre)
-                for logit, delta, anchor in zip(*levels, anchors)
-            ]
-            boxes, scores = (tf.concat(values, axis=0) for values in zip(*kept))
-            best, index = tf.math.top_k(scores, tf.minimum(count, tf.size(scores)))
-            missing = count - tf.size(best)
-            best = tf.pad(best, [[0, missing]], constant_values=2 * ABSENT)
-            return tf.pad(tf.gather(boxes, index), [[0, missing], [0, 0]]), best
-
-        boxes, scores = tf.map_fn(
-            one_image,
-            (
-                [tf.stop_gradient(v) for v in logits],
-                [tf.stop_gradient(v) for v in deltas],
-                image_sizes,
-            ),
-            fn_output_signature=(tf.float32, tf.float32),
+        limit = pre if shared else min(pre, post)
+        boxes, scores, sizes = self._best_of_levels(
+            [tf.stop_gradient(v) for v in logits],
+            [tf.stop_gradient(v) for v in deltas],
+            anchors,
+            image_sizes,
+            pre,
         )
+        kept, found = self._suppress(boxes, scores, sizes, limit)
+        present = tf.reshape(tf.range(limit) < found[..., None], tf.shape(kept))
+        kept = tf.where(present, kept, 0)
+        scores = tf.where(
+            present, tf.gather(scores, kept, batch_dims=1), tf.constant(2 * ABSENT)
+        )
+        length = tf.shape(scores)[1]
+        best, index = tf.math.top_k(scores, tf.minimum(count, length))
+        index = tf.gather(kept, index, batch_dims=1)
+        missing = count - tf.shape(best)[1]
+        scores = tf.pad(best, [[0, 0], [0, missing]], constant_values=2 * ABSENT)
+        boxes = tf.gather(boxes, index, batch_dims=1)
+        boxes = tf.pad(boxes, [[0, 0], [0, missing], [0, 0]])
         boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
-        length = None if shared else post
-        boxes = tf.ensure_shape(boxes, [None, length, 4])
-        scores = tf.ensure_shape(scores, [None, length])
+        known = None if shared else post
+        boxes = tf.ensure_shape(boxes, [None, known, 4])
+        scores = tf.ensure_shape(scores, [None, known])
         valid = scores > ABSENT
         if shared:
             valid &= _best_of_batch(scores, count)
         return Proposals(boxes * tf.cast(valid, tf.float32)[..., None], scores, valid)
 
-    def _best_of_level(self, logits, deltas, anchors, image_size, pre, limit):
-        """Boxes `[limit, 4]`, scores `[limit]` that suppression leaves on a level."""
-        select = self.selection
-        scores, index = tf.math.top_k(logits, tf.minimum(pre, tf.size(logits)))
-        boxes = self.coder.decode(tf.gather(deltas, index), tf.gather(anchors, index))
-        boxes = box_ops.clip(boxes, image_size, select.inclusive)
-        usable = box_ops.has_sides(boxes, select.min_size)
+    def _best_of_levels(self, logits, deltas, anchors, image_sizes, pre):
+        """The anchors of each level with the largest logits, decoded.
+
+        Returns:
+          (boxes `[B, K, 4]`, scores `[B, K]`, ABSENT and below for boxes that are no
+          proposals; how many of the K each level has, the same for every image)
+        """
+        tops, chosen, around = [], [], []
+        for logit, delta, anchor in zip(logits, deltas, anchors):
+            top, index = tf.math.top_k(logit, tf.minimum(pre, tf.shape(logit)[1]))
+            tops.append(top)
+            chosen.append(tf.gather(delta, index, batch_dims=1))
+            around.append(tf.gather(anchor, index))
+        scores = tf.concat(tops, axis=1)
+        boxes = self.coder.decode(tf.concat(chosen, axis=1), tf.concat(around, axis=1))
+        boxes = box_ops.clip(boxes, image_sizes[:, None], self.selection.inclusive)
+        usable = box_ops.has_sides(boxes, self.selection.min_size)
         usable &= tf.math.is_finite(scores)
-        scores = tf.where(usable, scores, 2 * ABSENT)
-        kept, count = nms(boxes, scores, select.nms_iou, limit)
-        present = tf.range(limit) < count
-        scores = tf.where(present, tf.gather(scores, kept), 2 * ABSENT)
-        return tf.gather(boxes, kept), scores
+        sizes = [tf.shape(top)[1] for top in tops]
+        return boxes, tf.where(usable, scores, tf.constant(2 * ABSENT)), sizes
+
+    def _suppress(self, boxes, scores, sizes, limit):
+        """Suppression within each level of each image.
+
+        Returns:
+          (`[B, L * limit]` int32, the boxes of each level that are kept, best first;
+          `[B, L]` int32, how many of each level's places are taken)
+        """
+
+        def one_image(args):
+            kept, found, start = [], [], 0
+            levels = zip(tf.split(args[0], sizes), tf.split(args[1], sizes), sizes)
+            for level_boxes, level_scores, size in levels:
+                index, number = nms(
+                    level_boxes, level_scores, self.selection.nms_iou, limit
+                )
+                kept.append(index + start)
+                found.append(number)
+                start += size
+            return tf.concat(kept, axis=0), tf.stack(found)
+
+        return tf.map_fn(
+            one_image, (boxes, scores), fn_output_signature=(tf.int32, tf.int32)
+        )
 
     def draw(self, anchors, targets, image_sizes: tf.Tensor, seeds) -> AnchorSamples:
         """Draws the anchors that train (Faster R-CNN sec. 3.1.3).

@@ -51,8 +51,7 @@ class BoxCoder(Rule):
         Returns:
           `[M, 4]` float32, pixels, not clipped. No gradient.
         """
-        chosen = tf.gather(deltas, class_rows(deltas, labels), axis=1, batch_dims=1)
-        return tf.stop_gradient(self.decode(chosen, rois))
+        return tf.stop_gradient(self.decode(of_class(deltas, labels), rois))
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -172,14 +171,14 @@ class RoIMatcher(Rule):
     crowd_ioa: float = 0.5
 
     def kinds(self, boxes: tf.Tensor, usable, gt_boxes: tf.Tensor, crowd, gt_valid):
-        """Of one image: the kind of each box, and the instance it overlaps most.
+        """The kind of each box, and the instance it overlaps most.
 
         Args:
-          boxes: `[N, 4]` pixels. usable: `[N]` bool.
-          gt_boxes: `[G, 4]` pixels. crowd, gt_valid: `[G]` bool.
+          boxes: `[..., N, 4]` pixels, of one image or of B. usable: `[..., N]` bool.
+          gt_boxes: `[..., G, 4]` pixels. crowd, gt_valid: `[..., G]` bool.
 
         Returns:
-          (`[N]` int32 of ops.sampling, `[N]` int32)
+          (`[..., N]` int32 of ops.sampling, `[..., N]` int32)
         """
         _, best, index = sampling.match(boxes, gt_boxes, gt_valid & ~crowd)
         fg = best >= self.fg_iou
@@ -203,24 +202,12 @@ class RoIMatcher(Rule):
           RoISamples of `boxes`; what could not be drawn for training is not valid.
         """
 
-        def one_image(args):
-            boxes, usable, gt_boxes, gt_labels, crowd, gt_valid = args
-            kinds, index = self.kinds(boxes, usable, gt_boxes, crowd, gt_valid)
-            fg = kinds == sampling.FOREGROUND
-            return tf.where(fg, tf.gather(gt_labels, index), 0), index, kinds >= 0
-
-        labels, matches, valid = tf.map_fn(
-            one_image,
-            (
-                boxes,
-                samples.valid,
-                targets.boxes,
-                targets.labels,
-                targets.crowd,
-                targets.valid,
-            ),
-            fn_output_signature=(tf.int32, tf.int32, tf.bool),
+        kinds, matches = self.kinds(
+            boxes, samples.valid, targets.boxes, targets.crowd, targets.valid
         )
+        fg = kinds == sampling.FOREGROUND
+        labels = tf.where(fg, tf.gather(targets.labels, matches, batch_dims=1), 0)
+        valid = kinds >= 0
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
 
 
@@ -255,37 +242,29 @@ class RoISampler(Rule):
           of candidates.
         """
 
-        def one_image(args):
-            boxes, usable, gt_boxes, gt_labels, crowd, gt_valid, seed = args
-            if self.add_ground_truth:
-                boxes = tf.concat([gt_boxes, boxes], axis=0)
-                usable = tf.concat([gt_valid & ~crowd, usable], axis=0)
-            kinds, index = matcher.kinds(boxes, usable, gt_boxes, crowd, gt_valid)
-            chosen, is_fg, valid = sampling.draw(
-                kinds, self.batch, self.fg_fraction, seed
-            )
-            matches = tf.gather(index, chosen)
-            labels = tf.where(is_fg, tf.gather(gt_labels, matches), 0)
-            return tf.gather(boxes, chosen), labels, matches, valid
-
-        boxes, labels, matches, valid = tf.map_fn(
-            one_image,
-            (
-                proposals.boxes,
-                proposals.valid,
-                targets.boxes,
-                targets.labels,
-                targets.crowd,
-                targets.valid,
-                seeds + [0, ROI_SALT],
-            ),
-            fn_output_signature=(tf.float32, tf.int32, tf.int32, tf.bool),
+        boxes, usable = proposals.boxes, proposals.valid
+        if self.add_ground_truth:
+            boxes = tf.concat([targets.boxes, boxes], axis=1)
+            usable = tf.concat([targets.valid & ~targets.crowd, usable], axis=1)
+        kinds, index = matcher.kinds(
+            boxes, usable, targets.boxes, targets.crowd, targets.valid
         )
+        chosen, is_fg, valid = sampling.draw(
+            kinds, self.batch, self.fg_fraction, seeds + [0, ROI_SALT]
+        )
+        matches = tf.gather(index, chosen, batch_dims=1)
+        labels = tf.where(is_fg, tf.gather(targets.labels, matches, batch_dims=1), 0)
+        boxes = tf.gather(boxes, chosen, batch_dims=1)
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
 
 
-def class_rows(deltas: tf.Tensor, labels: tf.Tensor):
-    """The row of each roi's class in `[M, K or 1, 4]` deltas; of background, any."""
-    if deltas.shape[1] == 1:
-        return tf.zeros_like(labels)
-    return tf.maximum(labels - 1, 0)
+def of_class(deltas: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The deltas `[M, 4]` of each roi's class, of `[M, K or 1, 4]`; of background, any.
+
+    Not tf.gather(batch_dims=1): its gradient is twenty operations.
+    """
+    count = deltas.shape[1]
+    rows = tf.range(tf.shape(labels)[0]) * count
+    if count > 1:
+        rows += tf.maximum(labels - 1, 0)
+    return tf.gather(tf.reshape(deltas, [-1, 4]), rows)

@@ -62,12 +62,12 @@ def pyramid_anchors(
             step_y, step_x = image_size[0] // height, image_size[1] // width
         else:
             step_y = step_x = stride
-        y = tf.cast(tf.range(height) * step_y, tf.float32)
-        x = tf.cast(tf.range(width) * step_x, tf.float32)
-        y, x = tf.meshgrid(y, x, indexing="ij")
-        shifts = tf.reshape(tf.stack([x, y, x, y], axis=-1), [-1, 1, 4])
+        # Rows move the second and fourth number, columns the others.
+        y = tf.cast(tf.range(height) * step_y, tf.float32)[:, None, None, None]
+        x = tf.cast(tf.range(width) * step_x, tf.float32)[:, None, None]
+        shifts = y * [0.0, 1.0, 0.0, 1.0] + x * [1.0, 0.0, 1.0, 0.0]
         cell = cell_anchors(size, ratios, stride, rounding)
-        levels.append(tf.reshape(shifts + cell[None], [-1, 4]))  # [H*W*A, 4]
+        levels.append(tf.reshape(shifts + cell, [-1, 4]))  # [H*W*A, 4]
     return levels
 
 

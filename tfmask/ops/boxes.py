@@ -15,27 +15,33 @@ def area(boxes: tf.Tensor) -> tf.Tensor:
 
 def _intersection(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     # One axis at a time: half the memory of an [A, G, 2] intermediate.
-    # The transposition is many times faster than tf.split on the last axis.
-    ax1, ay1, ax2, ay2 = tf.unstack(tf.transpose(a)[:, :, None])  # [A, 1]
-    bx1, by1, bx2, by2 = tf.unstack(b, axis=-1)  # [G]
+    if a.shape.rank == 2:
+        # The transposition is many times faster than tf.split on the last axis.
+        ax1, ay1, ax2, ay2 = tf.unstack(tf.transpose(a)[:, :, None])  # [A, 1]
+    else:
+        ax1, ay1, ax2, ay2 = tf.unstack(a[..., :, None, :], axis=-1)  # [..., A, 1]
+    bx1, by1, bx2, by2 = tf.unstack(b[..., None, :, :], axis=-1)  # [..., 1, G]
     width = tf.maximum(tf.minimum(ax2, bx2) - tf.maximum(ax1, bx1), 0.0)
     height = tf.maximum(tf.minimum(ay2, by2) - tf.maximum(ay1, by1), 0.0)
-    return width * height  # [A, G]
+    return width * height  # [..., A, G]
 
 
 def pairwise_iou(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Intersection over union of `[A, 4]` and `[G, 4]`. Returns `[A, G]`, 0..1.
+    """Intersection over union of `[..., A, 4]` and `[..., G, 4]`: `[..., A, G]`, 0..1.
 
     A pair without any area has overlap 0.
     """
     inner = _intersection(a, b)
-    union = area(a)[:, None] + area(b)[None, :] - inner
+    union = area(a)[..., :, None] + area(b)[..., None, :] - inner
     return tf.math.divide_no_nan(inner, union)
 
 
 def pairwise_ioa(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Share of each box of `a [A, 4]` that lies inside each of `b [G, 4]`: `[A, G]`."""
-    return tf.math.divide_no_nan(_intersection(a, b), area(a)[:, None])
+    """Share of each box of `a [..., A, 4]` that lies inside each of `b [..., G, 4]`.
+
+    Returns `[..., A, G]`.
+    """
+    return tf.math.divide_no_nan(_intersection(a, b), area(a)[..., None])
 
 
 def _centre_and_size(boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,12 +14,14 @@ def nms(
     """Greedy suppression of boxes that overlap a better one by more than the threshold.
 
     Args:
-      boxes: `[N, 4]` float32, finite.
+      boxes: `[N, 4]` float32, finite. One at least: of none TensorFlow's GPU kernel
+        gives a result that is not padded.
       scores: `[N]` float32; ABSENT or below marks entries to leave out.
       max_output: length of the result.
 
     Returns:
-      (indices `[max_output]` int32 by falling score, 0 in padding; count, scalar int32)
+      (indices `[max_output]` int32 by falling score, anything in padding, as the GPU
+      kernel leaves it where no score counts; count, scalar int32)
     """
     # The op's own order of corners does not matter: overlap is symmetric in x and y.
     indices, count = tf.raw_ops.NonMaxSuppressionV4(

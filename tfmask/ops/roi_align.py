@@ -7,28 +7,8 @@ masks.
 
 import tensorflow as tf
 
+from tfmask.ops.roi_levels import LevelsBySize
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
-
-
-def assign_levels(
-    boxes: tf.Tensor, first: int, last: int, canonical_size: float = 224.0
-) -> tf.Tensor:
-    """Pyramid level of each box (FPN Eq. 1): a box of `canonical_size` is on level 4.
-
-    Args:
-      boxes: `[N, 4]` float32, pixels.
-      first, last: the pyramid's levels, e.g. 2 and 5.
-
-    Returns:
-      `[N]` int32, 0 for level `first`.
-    """
-    sides = tf.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    root = tf.sqrt(sides[:, 0] * sides[:, 1])
-    # 1e-8 keeps the logarithm of an empty box finite.
-    level = tf.floor(4.0 + tf.math.log(root / canonical_size + 1e-8) / tf.math.log(2.0))
-    # So does this with a box that is not finite, which is pooled as an empty one.
-    level = tf.where(tf.math.is_nan(level), float(first), level)
-    return tf.cast(tf.clip_by_value(level, first, last), tf.int32) - first
 
 
 def roi_align(
@@ -99,7 +79,7 @@ def multilevel_roi_align(
       size, sampling_ratio, aligned: see `roi_align`.
       strides: pixels per cell of each level.
       first_level: number of the finest level, 2 for P2.
-      canonical_size: see `assign_levels`.
+      canonical_size: side in pixels of a box that is on level 4, see `LevelsBySize`.
       implementation: "auto", "stock" or "compiled"; see `shape_aware_roi_align`.
       masks: `[M, Hp, Wp]` probabilities in the frame of each box, for shape-aware
         RoIAlign; None: plain RoIAlign.
@@ -121,17 +101,16 @@ def multilevel_roi_align(
         raise ValueError(f"assign={assign!r}: expected one of 'by_size', 'all'")
     boxes = tf.stop_gradient(boxes)
     count = len(features)
+    levels: tf.Tensor | LevelsBySize
     if assign == "by_size":
         last_level = first_level + count - 1
-        levels = assign_levels(boxes, first_level, last_level, canonical_size)
+        levels = LevelsBySize.of_pyramid(first_level, last_level, canonical_size)
     else:
         levels = tf.tile(tf.range(count), tf.shape(boxes)[:1])
         boxes = tf.repeat(boxes, count, axis=0)  # [M*L, 4]
         batch_indices = tf.repeat(batch_indices, count)
         if masks is not None:
             masks = tf.repeat(masks, count, axis=0)
-    if inclusive:
-        boxes = boxes - tf.constant([0.0, 0.0, 1.0, 1.0])
     pooled = shape_aware_roi_align(
         features,
         boxes,
@@ -143,6 +122,7 @@ def multilevel_roi_align(
         sampling_ratio,
         aligned,
         implementation,
+        inclusive=inclusive,
     )
     if assign == "by_size":
         return pooled

@@ -8,6 +8,31 @@ import tensorflow as tf
 from tfmask.config import TrainConfig
 from tfmask.errors import ConfigError
 
+# Of TensorFlow's rewriting of graphs. GPUs since Ampere convolve channels-last as they
+# are; turning float32 maps round costs a copy before and after each part of a model.
+GRAPH_OPTIONS = {"layout_optimizer": False}
+
+
+def prepare_gpus(shapes_repeat: bool) -> None:
+    """Sets up the GPUs of this process, if it has any, before anything uses them.
+
+    Memory is taken as it is needed: others may work on the same GPU.
+
+    Args:
+      shapes_repeat: cuDNN measures its algorithms for each new shape of a convolution,
+        which pays where shapes come again. The user's own TF_CUDNN_USE_AUTOTUNE wins.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return
+    os.environ.setdefault("TF_CUDNN_USE_AUTOTUNE", "1" if shapes_repeat else "0")
+    tf.config.optimizer.set_experimental_options(GRAPH_OPTIONS)
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            return  # in use already, as its first user set it up
+
 
 def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
     """One replica on each device.
@@ -20,11 +45,6 @@ def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
       ConfigError: a device that is not there, a batch that cannot be divided by the
         replicas, or virtual CPUs asked for too late.
     """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        try:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:
-            break  # in use already, as its first user set it up
     if is_cluster():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:
@@ -35,7 +55,21 @@ def make_strategy(train: TrainConfig) -> tf.distribute.Strategy:
             f"train.batch_size={train.batch_size}: expected a multiple of the "
             f"{replicas} replicas"
         )
+    _check_xla(train, replicas)
     return strategy
+
+
+def _check_xla(train: TrainConfig, replicas: int) -> None:
+    reason = ""
+    if train.xla == "full":
+        reason = "the number of rois depends on the data, which XLA cannot compile"
+    elif train.xla == "update" and replicas > 1:
+        reason = f"the update sums gradients over {replicas} replicas, which XLA cannot"
+    elif train.xla == "update" and train.optimizer.startswith("tfa."):
+        reason = f"{train.optimizer} updates by operations that XLA does not have"
+    if reason:
+        other = "off" if train.xla == "update" else "update or off"
+        raise ConfigError(f"train.xla={train.xla}: {reason}; expected {other}")
 
 
 def is_cluster() -> bool:

@@ -172,6 +172,7 @@ class TrainingLoop:
             dataset.element_spec,
             self.train.clip_norm,
             self.loss_scale,
+            compiled_update=self.train.xla == "update",
         )
         examples = iter(dataset)
         epoch = None

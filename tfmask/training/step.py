@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfmask.layers.frozen_batch_norm import FoldedNorms
 from tfmask.models.learning import Figures, Learner, LossScale
 from tfmask.training.devices import local_replicas
 
@@ -56,7 +57,8 @@ class TrainStep:
     """Runs the model on a global batch and updates its weights.
 
     Each replica takes its rows of its worker's batch, padded as one, and does with them
-    what models.learning.Learner says.
+    what models.learning.Learner says. The statistics of frozen normalisations are those
+    that the model has when this is made.
 
     Args:
       strategy: the tf.distribute strategy that the model was built under.
@@ -65,6 +67,7 @@ class TrainStep:
       batch_spec: dict of TensorSpec of this worker's part of a global batch.
       clip_norm: bound on the global gradient norm, 0 for none.
       loss_scale: LossScale; without one the loss is not scaled.
+      compiled_update: see Learner.
     """
 
     def __init__(
@@ -75,12 +78,18 @@ class TrainStep:
         batch_spec,
         clip_norm: float,
         loss_scale: LossScale | None = None,
+        compiled_update: bool = False,
     ):
         self.strategy = strategy
         self.learner = Learner(
-            model, optimizer, loss_scale or LossScale(active=False), clip_norm
+            model,
+            optimizer,
+            loss_scale or LossScale(active=False),
+            clip_norm,
+            compiled_update,
         )
         self.calls = 0
+        self._norms = FoldedNorms(model)
         # Sizes that differ between batches are open in the spec: one trace for all.
         self.compiled = tf.function(
             self._global_step,
@@ -109,7 +118,8 @@ class TrainStep:
 
     def _replica_step(self, batch, stop) -> Figures:
         context = tf.distribute.get_replica_context()
-        return self.learner.step(self._own_rows(batch, context), also=(stop,))
+        with self._norms.inside():
+            return self.learner.step(self._own_rows(batch, context), also=(stop,))
 
     def _own_rows(self, batch, context):
         """This replica's rows, cut on the CPU so that only they go to its device."""

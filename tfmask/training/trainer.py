@@ -48,6 +48,7 @@ def train(
       TrainingInterrupted: SIGTERM or Ctrl-C, after saving.
     """
     config_module.validate(config)
+    devices.prepare_gpus(shapes_repeat=pipeline.padding_of(config.data) != "tight")
     strategy = devices.make_strategy(config.train)
     chief = devices.is_chief(strategy)
     log = log if chief else _silent
