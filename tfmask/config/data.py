@@ -1,8 +1,9 @@
 """Settings of the data and of evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from tfmask.config.augment import AugmentConfig
 from tfmask.config.settings import SOME, PartConfig, setting
 
 DataFormat = Literal["auto", "coco"]
@@ -22,6 +23,10 @@ class DataConfig:
     val_images: str = setting("", path=True)
     strict: bool = False  # true: a bad record is an error; false: left out and counted
     exif: Literal["auto", "apply", "ignore"] = "auto"
+    channels: int = setting(3, at_least=1, at_most=12)  # 3: RGB; 1: gray
+    # Stored values, low and high, that become 0 and 255. Empty: 8 bits stay as they
+    # are, of 16 bits the upper 8 are taken.
+    value_range: tuple[float, ...] = setting((), items=(0, 2), ascending=True)
     keep_empty: bool = True  # train on images without objects
     keep_crowd: bool = True  # false: crowd regions are dropped, as if not annotated
     # Training: one of these is drawn for each example.
@@ -30,6 +35,7 @@ class DataConfig:
     eval_short_side: int = setting(800, at_least=1)
     eval_max_side: int = setting(1333, at_least=1)
     flip: float = setting(0.5, at_least=0, at_most=1)  # share of mirrored examples
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     # 32 is the stride of the coarsest backbone stage.
     pad_multiple: int = setting(32, at_least=32, multiple_of=32)
     group_by_shape: bool = True  # batches hold images of like shape: less padding

@@ -7,7 +7,7 @@ a run that resumes at position i goes on exactly as if it had never stopped.
 import numpy as np
 
 # What a random number is for; part of its seed, so that draws do not repeat each other.
-ORDER, SCALE, FLIP = 0, 1, 2
+ORDER, SCALE, FLIP, TURN, CHANGES, PASTE = range(6)
 _WINDOW = 64  # batches among which images of like shape are brought together
 
 
