@@ -147,7 +147,13 @@ def validate(options) -> int:
     from tfmask.data.validate import validate_dataset
 
     problems, unusable = validate_dataset(
-        options.annotations, options.images, DataConfig(exif=options.exif)
+        options.annotations,
+        options.images,
+        DataConfig(
+            exif=options.exif,
+            channels=options.channels,
+            value_range=options.value_range,
+        ),
     )
     for problem in problems:
         print(problem)

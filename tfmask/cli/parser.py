@@ -3,7 +3,8 @@
 import argparse
 
 import tfmask
-from tfmask.cli import commands, export
+from tfmask.cli import argument_types, commands, export
+from tfmask.cli.augment import augment
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         _evaluate,
         _predict,
         _validate,
+        _augment,
         _convert,
         _export,
         _serve,
@@ -91,14 +93,14 @@ def _train(subparsers) -> None:
     )
     parser.add_argument(
         "--image-size",
-        type=_size,
+        type=argument_types.size,
         default=(800, 1333),
         metavar="HxW",
         help="--dry-run: count the cost for images of this size (default 800x1333)",
     )
     parser.add_argument(
         "--rois",
-        type=_count,
+        type=argument_types.count,
         metavar="N",
         help="--dry-run: and for this many detections (default: the most there can be)",
     )
@@ -132,7 +134,7 @@ def _predict(subparsers) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=_fraction,
+        type=argument_types.fraction,
         default=0.5,
         metavar="SCORE",
         help="draw detections from this score on (default 0.5)",
@@ -171,6 +173,56 @@ def _validate(subparsers) -> None:
         default="auto",
         help="how images with an orientation tag are read (default auto)",
     )
+    parser.add_argument(
+        "--channels",
+        type=argument_types.count,
+        default=3,
+        metavar="N",
+        help="as data.channels (default 3)",
+    )
+    parser.add_argument(
+        "--value-range",
+        type=argument_types.value_range,
+        default=(),
+        metavar="LOW,HIGH",
+        help="as data.value_range",
+    )
+
+
+def _augment(subparsers) -> None:
+    parser = _command(subparsers, "augment", augment)
+    _config_arguments(parser)
+    parser.add_argument(
+        "--output", required=True, metavar="FILE.png", help="the picture to write"
+    )
+    parser.add_argument(
+        "--examples",
+        type=argument_types.count,
+        default=12,
+        metavar="N",
+        help="default 12",
+    )
+    parser.add_argument(
+        "--start",
+        type=argument_types.position,
+        default=0,
+        metavar="N",
+        help="position of the first one in the training stream (default 0)",
+    )
+    parser.add_argument(
+        "--columns",
+        type=argument_types.count,
+        default=4,
+        metavar="N",
+        help="in a row (default 4)",
+    )
+    parser.add_argument(
+        "--side",
+        type=argument_types.count,
+        default=480,
+        metavar="N",
+        help="pixels of an example's longer side in the picture (default 480)",
+    )
 
 
 def _convert(subparsers) -> None:
@@ -196,7 +248,7 @@ def _export(subparsers) -> None:
     )
     parser.add_argument(
         "--version",
-        type=_count,
+        type=argument_types.count,
         metavar="N",
         help="subfolder (default: one more than the highest there)",
     )
@@ -213,23 +265,23 @@ def _export(subparsers) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=argument_types.size,
         metavar="HxW",
         help="every image has this size (default: any)",
     )
     parser.add_argument(
         "--max-pixels",
-        type=_count,
+        type=argument_types.count,
         default=export.MAX_PIXELS,
         metavar="N",
         help="larger images are refused (default %(default)s)",
     )
     parser.add_argument(
-        "--max-detections", type=_count, metavar="N", help="of each image"
+        "--max-detections", type=argument_types.count, metavar="N", help="of each image"
     )
     parser.add_argument(
         "--score-threshold",
-        type=_fraction,
+        type=argument_types.fraction,
         metavar="SCORE",
         help="detections score more than this",
     )
@@ -243,7 +295,9 @@ def _export(subparsers) -> None:
 def _serve(subparsers) -> None:
     parser = _command(subparsers, "serve", export.serve)
     parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
-    parser.add_argument("--port", type=_count, default=8501, help="default 8501")
+    parser.add_argument(
+        "--port", type=argument_types.count, default=8501, help="default 8501"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -269,16 +323,24 @@ def _benchmark(subparsers) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=argument_types.size,
         default=(800, 1333),
         metavar="HxW",
         help="of the images (default 800x1333)",
     )
     parser.add_argument(
-        "--batch", type=_count, default=1, metavar="N", help="images at once"
+        "--batch",
+        type=argument_types.count,
+        default=1,
+        metavar="N",
+        help="images at once",
     )
     parser.add_argument(
-        "--runs", type=_count, default=20, metavar="N", help="runs that are timed"
+        "--runs",
+        type=argument_types.count,
+        default=20,
+        metavar="N",
+        help="runs that are timed",
     )
     parser.add_argument("--json", action="store_true", help="as data")
 
@@ -312,28 +374,3 @@ def _tables(subparsers) -> None:
         help="only this paper, by a part of its name, e.g. maskplus (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="as data")
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
-        raise argparse.ArgumentTypeError(
-            f"{text}: expected HEIGHTxWIDTH in pixels, e.g. 800x1333"
-        )
-    return int(height), int(width)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: expected a positive number")
-    return int(text)
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
-    return value

@@ -97,8 +97,11 @@ class Augmenter:
         draws = random_numbers(self.seed, CHANGES, i, 5 + _COLOURS)[5:].tolist()
         augment = self.config.augment
         reach = augment.brightness, augment.contrast, augment.saturation
-        factors = [1 + r * (2 * d - 1) for r, d in zip(reach, draws)]
-        return Colours(*factors, hue=augment.hue * (2 * draws[3] - 1))
+        brightness, contrast, saturation = (
+            1 + r * (2 * d - 1) for r, d in zip(reach, draws)
+        )
+        hue = augment.hue * (2 * draws[3] - 1)
+        return Colours(brightness, contrast, saturation, hue)
 
     def paste(self, i: int, images: list[ImageRecord], shape) -> Paste | None:
         """What is pasted into the example at position i.

@@ -81,7 +81,7 @@ class Predictor:
         pixels of the resized image; perhaps `mask_scores` [B, D] and `boundaries`
         [B, D, T, T].
       data_config: `tfmask.config.DataConfig`: eval_short_side, eval_max_side,
-        pad_multiple, exif.
+        pad_multiple, channels, exif.
       class_map: which label is which category.
       boundaries: also give the boundaries that the model predicts, if it predicts
         any; without them it is not run that far.
@@ -93,11 +93,12 @@ class Predictor:
         self.model = model
         self.data_config = data_config
         self.class_map = class_map
+        channels = data_config.channels
 
         # Made once, with open sizes: one trace serves every batch.
         @tf.function(
             input_signature=[
-                tf.TensorSpec([None, None, None, 3], tf.uint8, name="images"),
+                tf.TensorSpec([None, None, None, channels], tf.uint8, name="images"),
                 tf.TensorSpec([None, 2], tf.int32, name="image_sizes"),
             ]
         )
@@ -115,7 +116,7 @@ class Predictor:
         """Detections of images held in memory, in the order of the images.
 
         Args:
-          images: arrays [H, W, 3] uint8 RGB, of any sizes.
+          images: arrays [H, W, C] uint8, RGB or with `data.channels`, of any sizes.
           batch_size: at most so many images at once.
 
         Raises:
@@ -123,8 +124,9 @@ class Predictor:
         """
         groups: dict = {}
         resized = []
+        channels = self.data_config.channels
         for index, image in enumerate(images):
-            _check_image(image, f"images[{index}]")
+            _check_image(image, channels, f"images[{index}]")
             resized.append(self._resize(image))
             groups.setdefault(self._padded(resized[-1].shape), []).append(index)
         predictions: dict[int, Prediction] = {}
@@ -132,7 +134,7 @@ class Predictor:
             for start in range(0, len(members), batch_size):
                 chosen = members[start : start + batch_size]
                 sizes = np.array([resized[i].shape[:2] for i in chosen], np.int32)
-                batch = np.zeros((len(chosen), *shape, 3), np.uint8)
+                batch = np.zeros((len(chosen), *shape, channels), np.uint8)
                 for row, i in enumerate(chosen):
                     batch[row, : sizes[row, 0], : sizes[row, 1]] = resized[i]
                 original = np.array([images[i].shape[:2] for i in chosen], np.int32)
@@ -256,12 +258,12 @@ class Predictor:
         )
 
 
-def _check_image(image: np.ndarray, name: str) -> None:
-    fits = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
+def _check_image(image: np.ndarray, channels: int, name: str) -> None:
+    fits = image.ndim == 3 and image.shape[-1] == channels and image.dtype == np.uint8
     if not fits or not image.size:
         raise ValueError(
-            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, 3] "
-            "uint8 with at least one row and one column"
+            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, "
+            f"{channels}] uint8 with at least one row and one column"
         )
 
 

@@ -90,16 +90,18 @@ class Evaluator:
 
     def _pictures(self, dataset: Dataset, painter: "Predictor") -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""
-        from tfmask.data.images.read import read_image
+        from tfmask.data.images.read import PixelFormat, read_image
         from tfmask.evaluation import visualize
 
+        data = self.config.data
+        pixels = PixelFormat(data.channels, data.value_range)
         pictures: list[np.ndarray] = []
         for record in dataset.images:
             if len(pictures) == self.config.train.tensorboard_images:
                 break
             size = record.height, record.width
             try:
-                image = read_image(record.path, dataset.exif, size)
+                image = read_image(record.path, dataset.exif, size, pixels=pixels)
             except ImageError:  # it was said when it was to be evaluated
                 continue
             (prediction,) = painter.predict([image])

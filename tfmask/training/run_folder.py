@@ -120,7 +120,12 @@ class RunFolder:
                 "resumed with this data"
             )
         same_data = self._is_same_data()
-        new = flatten(json.loads(json.dumps(config_module.to_dict(self.config))))
+        new, default = (
+            flatten(json.loads(json.dumps(config_module.to_dict(value))))
+            for value in (self.config, Config())
+        )
+        # A setting that is younger than the run had what is its default now.
+        old |= {k: v for k, v in default.items() if k in new and k not in old}
         changed = []
         for key in sorted({*old, *new}):
             if old.get(key) == new.get(key) or key == "train.output":

@@ -110,7 +110,9 @@ def _decode(data: bytes, header: ImageHeader, pixels: PixelFormat) -> np.ndarray
     if header.format == "NumPy":
         return numpy_file.read_array(io.BytesIO(data))
     encoded = np.frombuffer(data, np.uint8)
-    flags = cv2.IMREAD_COLOR if pixels.channels == 3 else cv2.IMREAD_GRAYSCALE
+    # OpenCV does not make colours of signed or floating-point gray.
+    gray = pixels.channels == 1 or (pixels.value_range and header.channels == 1)
+    flags = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
     try:
         if pixels.converts:
             flags |= cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -124,6 +126,8 @@ def _decode(data: bytes, header: ImageHeader, pixels: PixelFormat) -> np.ndarray
         return None
     if image is not None and image.ndim == 2:
         image = image[:, :, None]
+        if pixels.channels == 3:
+            image = np.repeat(image, 3, axis=2)
     return image
 
 
