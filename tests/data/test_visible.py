@@ -75,7 +75,7 @@ def test_the_box_shrinks_to_what_a_cover_leaves():
     seen = seen_instances(image, whole(), R, 0.1, cover((5, 5, 20, 35)))
     np.testing.assert_array_equal(seen.indices, [0, 1])
     np.testing.assert_allclose(seen.boxes[0], [20, 10, 30, 30], atol=0.6)
-    assert seen.masks[0][:, R // 4 :].min() > 200
+    assert seen.masks[0].min() > 180
     np.testing.assert_array_equal(seen.boxes[1], [40, 5, 50, 15])
 
 
