@@ -19,7 +19,8 @@ from tfmask.data.box_frames import InstanceMasks
 from tfmask.data.colour import Colours
 from tfmask.data.copy_paste import paste_instances
 from tfmask.data.dataset import Dataset
-from tfmask.data.images.read import PixelFormat, read_image
+from tfmask.data.images.pixels import pixel_format
+from tfmask.data.images.read import read_image
 from tfmask.data.memory import Memory
 from tfmask.data.order import epoch_order
 from tfmask.data.views import View
@@ -77,7 +78,7 @@ class ExampleLoader:
         self.seed = seed
         self.batch_size = batch_size
         self.failures: dict[int, str] = {}  # index into dataset.images -> message
-        self.pixels = PixelFormat(data_config.channels, data_config.value_range)
+        self.pixels = pixel_format(data_config)
         self._augmenter = Augmenter(data_config, seed, batch_size)
         self._log = log
         self._lock = threading.Lock()

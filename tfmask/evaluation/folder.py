@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from tfmask.data.images import read as images
+from tfmask.data.images.pixels import pixel_format
 from tfmask.errors import DataError
 from tfmask.evaluation import visualize
 from tfmask.evaluation.results import ResultsFile
@@ -109,8 +110,7 @@ def predict_folder(
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    data = predictor.data_config
-    pixels = images.PixelFormat(data.channels, data.value_range)
+    pixels = pixel_format(predictor.data_config)
     suffixes = _SUFFIXES if pixels.is_plain else (*_SUFFIXES, ".npy")
     files, faults = list_images(inputs, out_dir, suffixes)
     for fault in faults:

@@ -90,11 +90,11 @@ class Evaluator:
 
     def _pictures(self, dataset: Dataset, painter: "Predictor") -> list[np.ndarray]:
         """The first images that can be read, ground truth beside prediction."""
-        from tfmask.data.images.read import PixelFormat, read_image
+        from tfmask.data.images.pixels import pixel_format
+        from tfmask.data.images.read import read_image
         from tfmask.evaluation import visualize
 
-        data = self.config.data
-        pixels = PixelFormat(data.channels, data.value_range)
+        pixels = pixel_format(self.config.data)
         pictures: list[np.ndarray] = []
         for record in dataset.images:
             if len(pictures) == self.config.train.tensorboard_images:

@@ -8,7 +8,7 @@ from tfmask.data.coco.annotation_file import open_annotations
 from tfmask.data.coco.image_checks import ImageEntry, check_images
 from tfmask.data.coco.record_checks import check_annotations
 from tfmask.data.dataset import Dataset, ImageRecord
-from tfmask.data.images.pixels import PixelFormat
+from tfmask.data.images.pixels import pixel_format
 
 
 def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
@@ -29,7 +29,7 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     """
     file = open_annotations(path, images)
     problems = list(file.problems)
-    pixels = PixelFormat(options.channels, options.value_range)
+    pixels = pixel_format(options)
     entries, known = check_images(file, options.exif, pixels, problems)
     instances, left_out = check_annotations(file, entries, known, problems)
     labels = {key: i + 1 for i, key in enumerate(file.class_map.ids)}

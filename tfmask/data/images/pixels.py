@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from tfmask.config import DataConfig
+
 
 class PixelFormat(NamedTuple):
     """How the samples of a file become the pixels of an image, 8 bits each.
@@ -53,6 +55,11 @@ class PixelFormat(NamedTuple):
 
 
 RGB = PixelFormat()
+
+
+def pixel_format(options: DataConfig) -> PixelFormat:
+    """What the settings of data ask for."""
+    return PixelFormat(options.channels, options.value_range)
 
 
 def _floor(low: float, dtype: np.dtype) -> float:
