@@ -17,6 +17,7 @@ from tfmask.data.views import View
 
 _TOLERANCE = 1e-3  # pixels, by which a box may lie outside: the rounding of float32
 _IN_SIGHT = 64  # coverage, 0..255, from which on a cell counts for the box
+_SAMPLES = 4  # of a cell in each direction, at most
 _SMALLEST = 1.0  # pixels: a side of a part that is kept
 
 
@@ -163,7 +164,8 @@ def _hide(masks: np.ndarray, boxes: np.ndarray, cover: Cover) -> None:
 def box_coverage(bitmap: np.ndarray, box, resolution: int) -> np.ndarray:
     """A bitmap in the frame of a box, averaged as `transforms.box_frame_mask` does.
 
-    OpenCV's interpolation knows 1/32 of a pixel.
+    But for large boxes: no cell has more than 4 x 4 samples. OpenCV's interpolation
+    knows 1/32 of a pixel.
 
     Args:
       bitmap: [H, W] uint8, 0..255.
@@ -174,8 +176,10 @@ def box_coverage(bitmap: np.ndarray, box, resolution: int) -> np.ndarray:
       [R, R] uint8.
     """
     x1, y1, x2, y2 = (float(v) for v in box)
-    columns = max(math.ceil((x2 - x1) / resolution), 1) * resolution
-    rows = max(math.ceil((y2 - y1) / resolution), 1) * resolution
+    columns, rows = (
+        min(max(math.ceil(side / resolution), 1), _SAMPLES) * resolution
+        for side in (x2 - x1, y2 - y1)
+    )
     step_x, step_y = (x2 - x1) / columns, (y2 - y1) / rows
     to_bitmap = np.array(
         [
