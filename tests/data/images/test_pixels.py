@@ -187,9 +187,9 @@ def test_values_of_the_range_become_0_to_255(dtype, low, high, save):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
 def test_tiffs_of_numbers_with_a_range_are_read(dtype, channels, save):
-    stored = (samples(12, 20, channels, top=3000) - 500).clip(
-        0 if dtype == np.uint16 else None
-    )
+    stored = samples(12, 20, channels, top=3000) - 500
+    if dtype == np.uint16:
+        stored = stored.clip(0)
     stored = stored.astype(dtype)
     order = [2, 1, 0] if channels == 3 else [0]
     path = save(encode(stored[..., order], ".tiff", UNCOMPRESSED))
