@@ -65,7 +65,6 @@ BAD = {
     "model.pixel_std=0,0,0": "numbers above 0",
     "model.pixel_mean=1,2": "data.channels=3: expected 3 values, one for each channel",
     "model.pixel_std=1": "e.g. model.pixel_mean=123.675,116.28,103.53 model.pixel_std=",
-    "data.channels=1": "1 value, one for each channel, e.g. model.pixel_mean=117.038",
     "data.channels=13": "from 1 to 12",
     "data.value_range=7": "two values, the lowest and the highest",
     "data.value_range=4095,0": "in ascending order",
@@ -113,8 +112,31 @@ def test_bad_value_is_one_line_that_names_path_value_and_what_is_expected(overri
 
 
 @pytest.mark.parametrize(
+    ("channels", "example"),
+    [
+        (
+            1,
+            "1 value, one for each channel, e.g. model.pixel_mean=117.038 model.pixel_",
+        ),
+        (4, "e.g. model.pixel_mean=123.675,116.28,103.53,123.675 model.pixel_std="),
+    ],
+)
+def test_other_channels_need_means_and_deviations_of_their_number(channels, example):
+    with pytest.raises(ConfigError, match=f"with data.channels={channels}") as caught:
+        check(f"data.channels={channels}")
+    assert example in str(caught.value)
+    values = ",".join(["100"] * channels)
+    given = f"model.pixel_mean={values}", f"model.pixel_std={values}"
+    check(f"data.channels={channels}", *given, "data.augment.brightness=0.2")
+    with pytest.raises(ConfigError, match="data.augment.hue=0.1 with data.channels="):
+        check(f"data.channels={channels}", *given, "data.augment.hue=0.1")
+
+
+@pytest.mark.parametrize(
     "override",
     [
+        "data.augment.scale_jitter=1.5,1.5",
+        "data.value_range=",
         "model.roi.crowd_ioa=9.99",  # Tensorpack: off
         "model.backbone.freeze_at=5",
         "train.learning_rate=0",
