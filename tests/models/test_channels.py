@@ -18,6 +18,7 @@ from tfmask.data.readers import load_dataset
 from tfmask.data.synthetic.generate import write_dataset
 from tfmask.errors import ConfigError, DataError
 from tfmask.evaluation.predictor import Predictor
+from tfmask.layers.naming import named_weights
 from tfmask.models.architectures import MaskRCNN
 from tfmask.models.build import build_model
 from tfmask.structures import ClassMap
@@ -63,7 +64,7 @@ def options(channels=5, **more) -> DataConfig:
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_model_of_other_channels_goes_through_a_keras_file(channels, tmp_path):
     model = MaskRCNN.create(3, settings_for(channels))
-    assert model.backbone.stem.conv.kernel.shape[2] == channels
+    assert named_weights(model)["backbone/stem/kernel"].shape[2] == channels
     batch = small_batch()
     images = tf.gather(batch["images"], np.arange(channels) % 3, axis=3)
     inputs = {"images": images, "image_sizes": batch["image_sizes"]}
