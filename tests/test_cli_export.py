@@ -41,6 +41,23 @@ def test_serve_and_benchmark_arguments():
     assert (options.size, options.runs, options.json) == ((64, 96), 3, True)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ["data.channels=1", "model.pixel_mean=100", "model.pixel_std=50"],
+            "data.channels=1: expected 3, since an exported model takes RGB",
+        ),
+        (["data.value_range=0,4095"], "data.value_range=0,4095: expected none"),
+    ],
+)
+@pytest.mark.parametrize("form", ["saved_model", "openvino"])
+def test_other_images_than_rgb_of_8_bits_are_refused(settings, said, form, capsys):
+    arguments = ["export", "demo/shapes", *settings, "--load", "x", "--out", "y"]
+    assert main([*arguments, "--format", form]) == 1
+    assert said in capsys.readouterr().err
+
+
 def test_serving_what_is_no_model_is_one_line(tmp_path, capsys):
     pytest.importorskip("flask", reason="flask is not installed")
     assert main(["serve", str(tmp_path)]) == 1

@@ -66,6 +66,17 @@ BAD = {
     "evaluation.max_dets=0,10,100": "at least 1",
     "evaluation.boundary_dilation=0": "above 0",
     "model.pixel_std=0,0,0": "numbers above 0",
+    "model.pixel_mean=1,2": "data.channels=3: expected 3 values, one for each channel",
+    "model.pixel_std=1": "e.g. model.pixel_mean=123.675,116.28,103.53 model.pixel_std=",
+    "data.channels=13": "from 1 to 12",
+    "data.value_range=7": "two values, the lowest and the highest",
+    "data.value_range=4095,0": "in ascending order",
+    "data.value_range=0,1,2": "0 to 2 values",
+    "data.augment.scale_jitter=2,0.5": "the smaller factor first, 0.5,2",
+    "data.augment.scale_jitter=0,2": "above 0",
+    "data.augment.crop=512,0": "a height and a width above 0, or 0,0",
+    "data.augment.rotate=1.5": "from 0 to 1",
+    "data.augment.hue=0.6": "from 0 to 0.5",
     "model.anchors.sizes=32,64": "5 sizes, one for each level of model.neck",
     "model.anchors.sizes=-1,64,128,256,512": "numbers above 0",
     "model.anchors.ratios=()": "at least 1 value",
@@ -112,8 +123,31 @@ def test_regions_to_ignore_must_come_to_the_losses(name, setting):
 
 
 @pytest.mark.parametrize(
+    ("channels", "example"),
+    [
+        (
+            1,
+            "1 value, one for each channel, e.g. model.pixel_mean=117.038 model.pixel_",
+        ),
+        (4, "e.g. model.pixel_mean=123.675,116.28,103.53,123.675 model.pixel_std="),
+    ],
+)
+def test_other_channels_need_means_and_deviations_of_their_number(channels, example):
+    with pytest.raises(ConfigError, match=f"with data.channels={channels}") as caught:
+        check(f"data.channels={channels}")
+    assert example in str(caught.value)
+    values = ",".join(["100"] * channels)
+    given = f"model.pixel_mean={values}", f"model.pixel_std={values}"
+    check(f"data.channels={channels}", *given, "data.augment.brightness=0.2")
+    with pytest.raises(ConfigError, match="data.augment.hue=0.1 with data.channels="):
+        check(f"data.channels={channels}", *given, "data.augment.hue=0.1")
+
+
+@pytest.mark.parametrize(
     "override",
     [
+        "data.augment.scale_jitter=1.5,1.5",
+        "data.value_range=",
         "model.roi.crowd_ioa=9.99",  # Tensorpack: off
         "model.backbone.freeze_at=5",
         "train.learning_rate=0",
@@ -150,9 +184,9 @@ def test_the_keras_optimizers_of_this_line_are_known():
         ("train.steps", "5", "expected a whole number"),
         ("train.steps", True, "expected a whole number"),
         ("train.learning_rate", float("nan"), "expected a number"),
-        ("model.pixel_mean", (1.0, 2.0, float("inf")), "expected 3 of them"),
+        ("model.pixel_mean", (1.0, 2.0, float("inf")), "each a number in a tuple"),
         ("data.short_side", [640], "a whole number in a tuple"),
-        ("model.pixel_mean", (1.0, 2.0), "3 of them"),
+        ("data.augment.crop", (1,), "2 of them"),
         ("model.neck", 5, "one of fpn"),
         ("model.neck", EncoderDecoderHeadConfig(), "one of fpn"),
         ("model.boxes.stages", (FPNConfig(),), "BoxStageConfigs"),

@@ -156,7 +156,7 @@ def test_unreadable_images_are_left_out_where_that_is_asked_for(dataset):
 def test_several_scales_are_drawn_once_a_step(dataset):
     settings = config(short_side=(32, 64, 96), max_side=999)
     loader = ExampleLoader(dataset, settings, True, 0, batch_size=4)
-    heights = np.array([loader.resized_shape(i)[0] for i in range(400)]).reshape(-1, 4)
+    heights = np.array([loader.view(i).shape[0] for i in range(400)]).reshape(-1, 4)
     assert (heights == heights[:, :1]).all()
     counts = np.unique(heights[:, 0], return_counts=True)
     np.testing.assert_array_equal(counts[0], [32, 64, 96])

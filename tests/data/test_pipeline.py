@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmask.config import DataConfig
+from tfmask.config import AugmentConfig, DataConfig
 from tfmask.data import pipeline
 from tfmask.data.canvas import canvases
 from tfmask.data.readers import load_dataset
@@ -154,6 +154,18 @@ def test_stream_with_repeated_images_resumes_exactly_and_its_epoch_is_longer(dat
     drawn = np.concatenate([b["image_index"] for b in whole])
     assert np.bincount(drawn).tolist()[2] == 10  # once in each epoch
     assert 15 <= (drawn == 0).sum() <= 20 and (drawn == 1).sum() >= 10
+
+
+def test_augmented_stream_is_the_same_resumed_and_with_other_threads(dataset):
+    augment = AugmentConfig(
+        scale_jitter=(0.5, 2.0), rotate=0.5, copy_paste=0.7, brightness=0.3, hue=0.1
+    )
+    one, three = (config(augment=augment, workers=n) for n in (1, 3))
+    whole = take(pipeline.training_dataset(dataset, one, 2, 3), 10)
+    again = take(pipeline.training_dataset(dataset, three, 2, 3), 10)
+    later = take(pipeline.training_dataset(dataset, three, 2, 3, start_index=12), 4)
+    for first, second in zip(whole + whole[6:], again + later, strict=True):
+        assert_same_batch(first, second)
 
 
 def test_shards_are_the_parts_of_the_whole_batches(dataset):

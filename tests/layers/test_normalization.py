@@ -3,6 +3,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfmask.layers.normalization import Normalization
 
@@ -69,3 +70,11 @@ def test_comes_back_from_a_keras_file(tmp_path):
 def test_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         Normalization(**options)
+
+
+def test_images_of_other_channels_are_refused_and_open_ones_are_not():
+    layer = Normalization((1.0,) * 4, (1.0,) * 4)
+    with pytest.raises(ValueError, match="images of 3 channels: expected 4"):
+        layer([tf.zeros([1, 8, 8, 3], tf.uint8), tf.constant([[8, 8]])])
+    result = layer([tf.zeros([1, 8, 8, 4], tf.uint8), tf.constant([[8, 8]])])
+    assert result.shape == (1, 8, 8, 4)

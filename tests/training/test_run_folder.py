@@ -38,6 +38,21 @@ def test_folder_with_a_run_is_refused_unless_resuming(tmp_path):
     assert RunFolder(fake_config(tmp_path), CLASSES).open(resume=True) == []
 
 
+def test_a_run_from_before_a_setting_was_there_is_resumed(tmp_path):
+    started(tmp_path)
+    path = tmp_path / "config.json"
+    written = json.loads(path.read_text())
+    for name in ("augment", "channels", "value_range"):
+        del written["data"][name]
+    path.write_text(json.dumps(written))
+    assert RunFolder(fake_config(tmp_path), CLASSES).open(resume=True) == []
+    path.write_text(json.dumps(written))
+    config = fake_config(tmp_path)
+    config.data.augment.rotate = 0.5
+    with pytest.raises(RunFolderError, match="data.augment.rotate: 0.0 -> 0.5"):
+        RunFolder(config, CLASSES).open(resume=True)
+
+
 def test_resume_in_an_empty_folder_is_a_start(tmp_path):
     assert RunFolder(fake_config(tmp_path), CLASSES).open(resume=True) == []
 

@@ -156,6 +156,24 @@ def test_a_trunk_is_turned_to_the_input_of_the_model(name, built_shapes, tmp_pat
     assert "first convolution scaled from" in str(turned.report)
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize(
+    "name", ["torchvision ImageNet", "keras_applications", "detectron2 zoo"]
+)
+def test_a_trunk_is_adapted_to_the_channels_of_the_model(
+    name, channels, built_shapes, tmp_path
+):
+    def other_channels(settings):
+        settings.pixel_mean = settings.pixel_std = (50.0,) * channels
+
+    stem = "backbone/stem/kernel"
+    shape = (7, 7, channels, built_shapes[stem][3])
+    shapes = built_shapes | {stem: shape}
+    _, plan, _ = imported(name, shapes, tmp_path, other_channels)
+    assert plan.values[stem].shape == shape and np.abs(plan.values[stem]).max() > 0
+    assert f"adapted from 3 channels to {channels}" in str(plan.report)
+
+
 def test_coco_80_of_torchvision_90_are_chosen_by_their_ids(built_shapes, tmp_path):
     def eighty(settings):
         settings.num_classes = 80

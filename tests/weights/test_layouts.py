@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmask.errors import WeightsError
 from tfmask.weights.layouts import (
     SAME,
     TORCH_CONV,
     TORCH_DENSE,
+    AdaptedStem,
     Axes,
     ClassAxis,
     FlatRoI,
@@ -114,3 +116,53 @@ def test_stem_for_another_input_computes_the_same():
     stem = Stem(TORCH_CONV, True, (4 / 70, 2 / 60, 1 / 50))
     output = tf.nn.conv2d(turned, stem.load(weight), 2, "VALID")
     np.testing.assert_allclose(output, plain, rtol=1e-4, atol=1e-5)
+
+
+# --- a first convolution for other channels than RGB ----------------------------------
+
+IMAGENET = (58.395, 57.12, 57.375)
+
+
+def adapted(channels, to_order="rgb", std=40.0):
+    return AdaptedStem(TORCH_CONV, "bgr", to_order, IMAGENET, (std,) * channels)
+
+
+def response(kernel, image, std, order):
+    x = image / np.float32(std)
+    x = x[..., ::-1] if order == "bgr" else x
+    return np.einsum("hwc,hwco->o", x, kernel)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 12])
+def test_equal_channels_give_what_gray_gives_as_rgb(channels, order):
+    weight, gray = random(8, 3, 7, 7), random(7, 7, 1)
+    trained = response(TORCH_CONV.load(weight), np.repeat(gray, 3, 2), IMAGENET, "bgr")
+    image = np.repeat(gray, channels, 2)
+    result = response(
+        adapted(channels, order).load(weight), image, (40.0,) * channels, order
+    )
+    if channels % 3 == 0 or channels == 1:
+        np.testing.assert_allclose(result, trained, rtol=1e-3, atol=1e-5)
+    else:  # the third of three counts less than the others
+        assert np.corrcoef(result, trained)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_channel_k_has_the_kernel_of_red_green_or_blue(order):
+    weight = random(8, 3, 7, 7)
+    stem = AdaptedStem(TORCH_CONV, "bgr", order, (1.0,) * 3, (1.0, 1.0, 1.0, 1.0, 2.0))
+    kernel = stem.load(weight)
+    kernel = kernel[:, :, ::-1] if order == "bgr" else kernel
+    red_green_blue = TORCH_CONV.load(weight)[:, :, ::-1]
+    for k, factor in enumerate((1, 1, 1, 1, 2)):
+        np.testing.assert_allclose(
+            kernel[:, :, k], red_green_blue[:, :, k % 3] * 3 / 5 * factor, rtol=1e-6
+        )
+
+
+def test_a_stem_of_as_many_channels_is_taken_as_it_is():
+    weight = random(8, 4, 7, 7)
+    np.testing.assert_array_equal(adapted(4).load(weight), TORCH_CONV.load(weight))
+    with pytest.raises(WeightsError, match="takes 4 channels: expected 3"):
+        adapted(4).store(weight)

@@ -189,7 +189,13 @@ def validate(options) -> int:
 
     _start_for_records(options.annotations)
     (problems, unusable), dataset = check_dataset(
-        options.annotations, options.images, DataConfig(exif=options.exif)
+        options.annotations,
+        options.images,
+        DataConfig(
+            exif=options.exif,
+            channels=options.channels,
+            value_range=options.value_range,
+        ),
     )
     errors = sum(problem.severity == ERROR for problem in problems)
     figures = statistics(dataset) if options.stats and dataset is not None else None

@@ -9,7 +9,7 @@ from tfmask.cli.model import load_model, numbered_classes
 from tfmask.cli.settings import read_config
 from tfmask.cli.startup import start_tensorflow
 from tfmask.errors import ExportError
-from tfmask.export.limits import MAX_PIXELS, Limits
+from tfmask.export.limits import MAX_PIXELS, Limits, check_pixels
 
 __all__ = ("FORMATS", "MAX_PIXELS", "batch", "benchmark", "export", "serve")
 FORMATS = ("saved_model", "openvino")
@@ -20,6 +20,7 @@ COCO_CLASSES = 80  # of a model whose number of classes nothing says
 def export(options) -> int:
     """Write a trained model for TensorFlow Serving or OpenVINO."""
     config = read_config(options.config, options.overrides)
+    check_pixels(config.data)
     precision = options.precision or config.train.precision
     # OpenVINO takes a model in float32 and lowers the precision itself.
     config.train.precision = "float32" if options.format == "openvino" else precision

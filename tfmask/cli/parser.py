@@ -3,8 +3,14 @@
 import argparse
 
 import tfmask
-from tfmask.cli import commands, export, report
-from tfmask.cli.argument_types import count, fraction, size
+from tfmask.cli import (
+    arguments_data,
+    arguments_evaluation,
+    arguments_serving,
+    commands,
+)
+from tfmask.cli.argument_types import count, size
+from tfmask.cli.arguments import command, config_arguments
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -31,16 +37,17 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
         _train,
-        _evaluate,
-        _predict,
-        _report,
-        _validate,
+        arguments_evaluation.add_evaluate,
+        arguments_evaluation.add_predict,
+        arguments_evaluation.add_report,
+        arguments_data.add_validate,
+        arguments_data.add_augment,
         _convert,
-        _convert_dataset,
-        _export,
-        _serve,
-        _batch,
-        _benchmark,
+        arguments_data.add_convert_dataset,
+        arguments_serving.add_export,
+        arguments_serving.add_serve,
+        arguments_serving.add_batch,
+        arguments_serving.add_benchmark,
         _demo,
         _recipes,
         _tables,
@@ -49,51 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(subparsers, name: str, run) -> argparse.ArgumentParser:
-    """A subcommand whose help is the first paragraph of its function's docstring."""
-    text = run.__doc__.split("\n\n")[0]
-    summary = " ".join(text.split())
-    parser = subparsers.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _config_arguments(parser) -> None:
-    parser.add_argument(
-        "config",
-        metavar="CONFIG",
-        help="a recipe (file, or name as in `tfmask recipes`), or a run's config.json",
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        default=[],
-        metavar="path=value",
-        help="settings that differ from the recipe, e.g. train.steps=1000",
-    )
-
-
-def _load_argument(parser, required: bool = True) -> None:
-    options: dict = {"required": True} if required else {}
-    parser.add_argument(
-        "--load",
-        **options,
-        metavar="PATH",
-        help="a run folder (its best weights), a checkpoint, or a weight file",
-    )
-
-
-def _cityscapes_argument(parser) -> None:
-    parser.add_argument(
-        "--cityscapes",
-        metavar="DIR",
-        help="also write the results as the server of Cityscapes takes them",
-    )
-
-
 def _train(subparsers) -> None:
-    parser = _command(subparsers, "train", commands.train)
-    _config_arguments(parser)
+    parser = command(subparsers, "train", commands.train)
+    config_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint"
     )
@@ -118,183 +83,8 @@ def _train(subparsers) -> None:
     parser.add_argument("--output", metavar="DIR", help="the same as train.output=DIR")
 
 
-def _evaluate(subparsers) -> None:
-    parser = _command(subparsers, "evaluate", commands.evaluate)
-    _config_arguments(parser)
-    source = parser.add_mutually_exclusive_group(required=True)
-    _load_argument(source, required=False)
-    source.add_argument(
-        "--compare",
-        nargs=2,
-        metavar=("A.json", "B.json"),
-        help="run no model: two results files on data.val, and what B differs by",
-    )
-    parser.add_argument(
-        "--results", metavar="FILE", help="also write the results, COCO format"
-    )
-    parser.add_argument(
-        "--metrics", metavar="FILE", help="also write the figures, as JSON"
-    )
-    _cityscapes_argument(parser)
-    parser.add_argument(
-        "--images",
-        metavar="FILE",
-        help="no figures: write the results on the images of FILE, which needs no "
-        "annotations (image_info_test-dev2017.json), for a test server; the images lie "
-        "in data.val_images",
-    )
-    parser.add_argument(
-        "--algorithm",
-        default="tfmask",
-        metavar="NAME",
-        help="--images without --results: the file is called "
-        "detections_SET_NAME_results.json (default tfmask)",
-    )
-    parser.add_argument(
-        "--csv", metavar="FILE", help="also write the figures, a line for each"
-    )
-    parser.add_argument(
-        "--per-class",
-        action="store_true",
-        help="--csv: a line for each class in place of the figures of all",
-    )
-    _tile_arguments(parser)
-
-
-def _report(subparsers) -> None:
-    parser = _command(subparsers, "report", report.report)
-    parser.add_argument(
-        "first", metavar="RUN", help="a run folder, or a results file (COCO format)"
-    )
-    parser.add_argument(
-        "second", nargs="?", metavar="OTHER_RUN", help="what it is compared with"
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        default=[],
-        metavar="path=value",
-        help="settings that differ from the run's, e.g. data.val=FOLDER",
-    )
-    parser.add_argument(
-        "--output", required=True, metavar="FILE", help="the page, report.html for one"
-    )
-    parser.add_argument(
-        "--config",
-        metavar="CONFIG",
-        help="of a results file: a recipe or config.json (default: the one beside it)",
-    )
-    parser.add_argument(
-        "--threshold",
-        type=fraction,
-        default=0.5,
-        metavar="SCORE",
-        help="count and draw detections from this score on (default 0.5)",
-    )
-    parser.add_argument(
-        "--images",
-        type=count,
-        default=6,
-        metavar="N",
-        help="so many of the worst and of the best images are shown (default 6)",
-    )
-    parser.add_argument(
-        "--draws",
-        type=count,
-        default=1000,
-        metavar="N",
-        help="of the bootstrap over images (default 1000)",
-    )
-
-
-def _tile_arguments(parser) -> None:
-    parser.add_argument(
-        "--tile",
-        type=count,
-        metavar="PIXELS",
-        help="cut larger images into squares; the same as evaluation.tile=PIXELS",
-    )
-    parser.add_argument(
-        "--overlap",
-        type=count,
-        metavar="PIXELS",
-        help="that neighbours share; the same as evaluation.overlap=PIXELS",
-    )
-
-
-def _predict(subparsers) -> None:
-    parser = _command(subparsers, "predict", commands.predict)
-    parser.add_argument("config", metavar="CONFIG", help="as for `tfmask train`")
-    parser.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE|FOLDER|JSON",
-        help="images, folders of them, or an annotation file or image list: then the "
-        "results have its image ids",
-    )
-    _load_argument(parser)
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the overlays"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="also write DIR/results.json, COCO format"
-    )
-    parser.add_argument(
-        "--threshold",
-        type=fraction,
-        default=0.5,
-        metavar="SCORE",
-        help="draw detections from this score on (default 0.5)",
-    )
-    _cityscapes_argument(parser)
-    parser.add_argument(
-        "--show",
-        choices=("boundary",),
-        help="also draw the boundaries that a boundary-preserving mask head predicts",
-    )
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="path=value",
-        help="a setting that differs from the recipe; may be given repeatedly, and "
-        "stand without --set",
-    )
-    parser.set_defaults(overrides=[])
-    _tile_arguments(parser)
-
-
-def _validate(subparsers) -> None:
-    parser = _command(subparsers, "validate", commands.validate)
-    parser.add_argument(
-        "annotations",
-        metavar="ANNOTATIONS",
-        help="COCO instances JSON, a folder with annotations.json and images/, or "
-        "TFRecords",
-    )
-    parser.add_argument(
-        "--images", default="", metavar="DIR", help="image folder (default: images/)"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="end with 1 if there is any error"
-    )
-    parser.add_argument(
-        "--exif",
-        choices=("auto", "apply", "ignore"),
-        default="auto",
-        help="how images with an orientation tag are read (default auto)",
-    )
-    parser.add_argument(
-        "--stats",
-        action="store_true",
-        help="also print the instances per class and image, their sizes and overlaps",
-    )
-    parser.add_argument("--json", action="store_true", help="print all as data")
-
-
 def _convert(subparsers) -> None:
-    parser = _command(subparsers, "convert", commands.convert)
+    parser = command(subparsers, "convert", commands.convert)
     parser.add_argument("source", metavar="SRC", help="weight file of another project")
     parser.add_argument(
         "--from", required=True, dest="format", metavar="FORMAT", help="its format"
@@ -307,154 +97,8 @@ def _convert(subparsers) -> None:
     )
 
 
-def _convert_dataset(subparsers) -> None:
-    parser = _command(subparsers, "convert-dataset", commands.convert_dataset)
-    parser.add_argument(
-        "format", metavar="FORMAT", help="of the source, e.g. cityscapes"
-    )
-    parser.add_argument("source", metavar="SOURCE", help="the file or folder")
-    parser.add_argument(
-        "--output", required=True, metavar="OUT", help="what is to be written"
-    )
-    parser.add_argument(
-        "--to", default="coco", metavar="FORMAT", help="of the output (default coco)"
-    )
-    parser.add_argument(
-        "--images", default="", metavar="DIR", help="image folder (default: the usual)"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="write nothing if there is any error"
-    )
-
-
-def _export(subparsers) -> None:
-    parser = _command(subparsers, "export", export.export)
-    _config_arguments(parser)
-    _load_argument(parser)
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder of the model's versions"
-    )
-    parser.add_argument(
-        "--version",
-        type=count,
-        metavar="N",
-        help="subfolder (default: one more than the highest there)",
-    )
-    parser.add_argument(
-        "--format",
-        choices=export.FORMATS,
-        default="saved_model",
-        help="for TensorFlow Serving or for OpenVINO (default saved_model)",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16", "float16"),
-        help="what the model computes in (default: train.precision)",
-    )
-    parser.add_argument(
-        "--size",
-        type=size,
-        metavar="HxW",
-        help="every image has this size (default: any)",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=count,
-        default=export.MAX_PIXELS,
-        metavar="N",
-        help="larger images are refused (default %(default)s)",
-    )
-    parser.add_argument(
-        "--max-detections", type=count, metavar="N", help="of each image"
-    )
-    parser.add_argument(
-        "--score-threshold",
-        type=fraction,
-        metavar="SCORE",
-        help="detections score more than this",
-    )
-    parser.add_argument(
-        "--full-masks",
-        action="store_true",
-        help="also give masks on the pixels of the image",
-    )
-
-
-def _serve(subparsers) -> None:
-    parser = _command(subparsers, "serve", export.serve)
-    parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
-    parser.add_argument("--port", type=count, default=8501, help="default 8501")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default 127.0.0.1: this machine alone)",
-    )
-    parser.add_argument(
-        "--name", default="tfmask", help="of the model in addresses (default tfmask)"
-    )
-
-
-def _batch(subparsers) -> None:
-    parser = _command(subparsers, "batch", export.batch)
-    parser.add_argument("folder", metavar="DIR", help="as `tfmask export` wrote it")
-    parser.add_argument(
-        "images",
-        metavar="PATTERN",
-        help="image files, or TFRecord files of tf.train.Example, e.g. 'photos/**.jpg'",
-    )
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder of the results"
-    )
-    parser.add_argument(
-        "--shard-size",
-        type=count,
-        default=500,
-        metavar="N",
-        help="image files of each file of results (default 500); a TFRecord is one",
-    )
-    parser.add_argument(
-        "--workers", type=count, metavar="N", help="processes on this machine"
-    )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of Beam, e.g. runner=FlinkRunner; may be given repeatedly",
-    )
-
-
-def _benchmark(subparsers) -> None:
-    parser = _command(subparsers, "benchmark", export.benchmark)
-    parser.add_argument(
-        "model",
-        metavar="CONFIG|DIR",
-        help="a recipe, a run's config.json, or the folder of an exported model",
-    )
-    parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="path=value", help="of a CONFIG"
-    )
-    parser.add_argument(
-        "--load", metavar="PATH", help="weights of a CONFIG (default: random ones)"
-    )
-    parser.add_argument(
-        "--size",
-        type=size,
-        default=(800, 1333),
-        metavar="HxW",
-        help="of the images (default 800x1333)",
-    )
-    parser.add_argument(
-        "--batch", type=count, default=1, metavar="N", help="images at once"
-    )
-    parser.add_argument(
-        "--runs", type=count, default=20, metavar="N", help="runs that are timed"
-    )
-    parser.add_argument("--json", action="store_true", help="as data")
-
-
 def _demo(subparsers) -> None:
-    parser = _command(subparsers, "demo", commands.demo)
+    parser = command(subparsers, "demo", commands.demo)
     parser.add_argument(
         "--output",
         default="runs/demo",
@@ -469,11 +113,11 @@ def _demo(subparsers) -> None:
 
 
 def _recipes(subparsers) -> None:
-    _command(subparsers, "recipes", commands.recipes)
+    command(subparsers, "recipes", commands.recipes)
 
 
 def _tables(subparsers) -> None:
-    parser = _command(subparsers, "tables", commands.tables)
+    parser = command(subparsers, "tables", commands.tables)
     parser.add_argument(
         "paper",
         nargs="?",

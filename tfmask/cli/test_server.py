@@ -45,7 +45,7 @@ def write_server_results(options, config: Config, say, progress) -> int:
     from tfmask.files import replacing
     from tfmask.weights.load import read_class_map
 
-    dataset = read_image_list(options.images, config.data.val_images, config.data.exif)
+    dataset = read_image_list(options.images, config.data.val_images, config.data)
     for problem in dataset.problems[:_NAMED]:
         say(str(problem))
     if len(dataset.problems) > _NAMED:

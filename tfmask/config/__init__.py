@@ -4,6 +4,7 @@ A recipe is a function that returns a `Config`. Nothing here imports TensorFlow,
 a typing error on the command line is answered at once.
 """
 
+from tfmask.config.augment import AugmentConfig
 from tfmask.config.backbones import BackboneConfig, HRNetConfig, ResNetConfig
 from tfmask.config.boxes import (
     AdaptiveBoxHeadConfig,
@@ -63,6 +64,7 @@ __all__ = [
     "AdaptiveBoxHeadConfig",
     "AdaptiveMaskHeadConfig",
     "AnchorConfig",
+    "AugmentConfig",
     "BackboneConfig",
     "BoundaryConfig",
     "BoundaryPreservingHeadConfig",

@@ -3,6 +3,7 @@
 from tfmask.config.backbones import ResNetConfig
 from tfmask.config.boxes import AdaptiveBoxHeadConfig
 from tfmask.config.data import EvalConfig
+from tfmask.config.image_checks import check_images
 from tfmask.config.masks import (
     MASK_IOU_POOL,
     AdaptiveMaskHeadConfig,
@@ -30,6 +31,7 @@ def check_agreement(config: Config) -> None:
       ConfigError: naming the settings, their values and what is expected.
     """
     model = config.model
+    check_images(config.data, model)
     _check_backbone(model.backbone)
     _check_pyramid(model)
     _check_proposals(model)

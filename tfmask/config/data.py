@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tfmask.config.augment import AugmentConfig
 from tfmask.config.settings import SOME, PartConfig, setting
 
 DataFormat = Literal["auto", "cityscapes", "coco", "lvis", "tfrecord"]
@@ -34,6 +35,10 @@ class DataConfig:
     other_classes: Literal["drop", "ignore"] = "drop"
     # Faulty records whose box is sound: not there, or regions to ignore.
     faulty_objects: Literal["drop", "ignore"] = "drop"
+    channels: int = setting(3, at_least=1, at_most=12)  # 3: RGB; 1: gray
+    # Stored values, low and high, that become 0 and 255. Empty: 8 bits stay as they
+    # are, of 16 bits the upper 8 are taken.
+    value_range: tuple[float, ...] = setting((), items=(0, 2), ascending=True)
     keep_empty: bool = True  # train on images without objects
     keep_crowd: bool = True  # false: crowd regions are dropped, as if not annotated
     # Images with classes that are in a smaller share of the images come oftener: LVIS's
@@ -45,6 +50,7 @@ class DataConfig:
     eval_short_side: int = setting(800, at_least=1)
     eval_max_side: int = setting(1333, at_least=1)
     flip: float = setting(0.5, at_least=0, at_most=1)  # share of mirrored examples
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     # 32 is the stride of the coarsest backbone stage.
     pad_multiple: int = setting(32, at_least=32, multiple_of=32)
     # Batches of training are padded to their largest image (tight), to one of about

@@ -15,7 +15,7 @@ from tfmask.config.boxes import (
 from tfmask.config.data import DataConfig, EvalConfig
 from tfmask.config.masks import MaskConfig, RefineConfig
 from tfmask.config.necks import FPNConfig, NeckConfig
-from tfmask.config.settings import setting
+from tfmask.config.settings import SOME, setting
 from tfmask.config.train import TrainConfig
 
 
@@ -28,8 +28,9 @@ class ModelConfig:
     # Start from: .tfmask.h5, a run folder, or FORMAT:PATH.
     weights: str = setting("", path=True)
     channel_order: Literal["rgb", "bgr"] = "rgb"  # what the first convolution sees
-    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # R, G, B
-    pixel_std: tuple[float, float, float] = setting((58.395, 57.12, 57.375), above=0)
+    # Of each channel of the image: R, G, B, or as many as data.channels.
+    pixel_mean: tuple[float, ...] = setting((123.675, 116.28, 103.53), items=SOME)
+    pixel_std: tuple[float, ...] = setting((58.395, 57.12, 57.375), above=0, items=SOME)
     inclusive_boxes: bool = False  # legacy +1 boxes: RoIAlign sees x2 - 1, y2 - 1
     backbone: BackboneConfig = field(default_factory=ResNetConfig)
     neck: NeckConfig = field(default_factory=FPNConfig)

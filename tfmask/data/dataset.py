@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfmask.data.coco import segmentation as seg
+from tfmask.data.images.pixels import RGB, PixelFormat
 from tfmask.data.images.read import Span, read_image
 from tfmask.data.problems import Problem
 from tfmask.structures import ClassMap
@@ -50,18 +51,23 @@ class ImageRecord:
     city: str = ""  # Cityscapes: bochum, ...
     span: Span | None = None  # where the image lies in a file of many, as TFRecords are
 
-    def read(self, exif: str, note: Callable | None = None) -> np.ndarray:
-        """The image, [height, width, 3] uint8 RGB; see `data.images.read.read_image`.
+    def read(
+        self, exif: str, note: Callable | None = None, pixels: PixelFormat = RGB
+    ) -> np.ndarray:
+        """The image, [height, width, C] uint8; see `data.images.read.read_image`.
 
         Args:
           exif: of the data set.
           note: see `read_image`.
+          pixels: of the data set.
 
         Raises:
           ImageError: it cannot be read, or has another size.
         """
         size = self.height, self.width
-        return read_image(self.path, exif, size, note=note, span=self.span)
+        return read_image(
+            self.path, exif, size, note=note, span=self.span, pixels=pixels
+        )
 
     def mask(self, index: int) -> np.ndarray:
         """The mask of one instance, [height, width] uint8, 0 or 1."""
@@ -114,6 +120,7 @@ class Dataset:
     annotations_left_out: int = 0  # those of left-out images included
     annotations_ignored: int = 0  # faulty ones that became regions to ignore
     exif: str = "auto"  # how `images.read_image` is to be called
+    pixels: PixelFormat = RGB  # and what it is to give
     format: str = "coco"  # the word of data.readers
     class_frequencies: tuple[str, ...] = ()  # LVIS: "r", "c" or "f" of labels 1..K
 
@@ -134,6 +141,10 @@ class Dataset:
     def is_federated(self) -> bool:
         """Whether images tell which classes were looked for, as in LVIS."""
         return any(record.negative_labels is not None for record in self.images)
+
+    def read(self, record: ImageRecord, note: Callable | None = None) -> np.ndarray:
+        """The image of a record of the data set, as `ImageRecord.read`."""
+        return record.read(self.exif, note, self.pixels)
 
     def without_images(self, indices: Iterable[int]) -> "Dataset":
         """The data set without some images; the indices of those behind them change."""

@@ -14,19 +14,17 @@ import numpy as np
 
 from tfmask.config import DataConfig
 from tfmask.data import transforms
+from tfmask.data.augment import Augmenter, Paste
 from tfmask.data.box_frames import InstanceMasks
 from tfmask.data.canvas import Size, padded_to
+from tfmask.data.colour import Colours
+from tfmask.data.copy_paste import paste_instances
 from tfmask.data.dataset import Dataset
 from tfmask.data.memory import Memory
-from tfmask.data.order import (
-    FLIP,
-    SCALE,
-    epoch_order,
-    random_numbers,
-    repeat_factors,
-    repeated_images,
-)
+from tfmask.data.order import epoch_order, repeat_factors, repeated_images
 from tfmask.data.unreadable import UnreadableImages
+from tfmask.data.views import View
+from tfmask.data.visible import seen_instances
 from tfmask.errors import ImageError
 
 _GRAY = 127  # stands in for an image that cannot be read
@@ -39,9 +37,12 @@ class Plan(NamedTuple):
 
     position: int
     image_index: int  # into the images of the data set
-    shape: tuple[int, int]  # height, width after resizing
-    flip: bool
-    masks: InstanceMasks
+    view: View  # of the image
+    # Of instances that are all seen whole, as they are where nothing is cut or pasted.
+    masks: InstanceMasks | None
+    rows: int  # of ground truth, at most
+    colours: Colours | None = None
+    paste: Paste | None = None
 
 
 class ExampleLoader:
@@ -49,7 +50,7 @@ class ExampleLoader:
 
     Args:
       dataset: the images.
-      data_config: sizes, flip, strictness.
+      data_config: pixels, sizes, augmentation, strictness.
       training: augment, and count positions in the endless stream; otherwise position
         i is `dataset.images[i]`, unchanged but for its size.
       seed: of order and augmentation.
@@ -82,6 +83,7 @@ class ExampleLoader:
         self.canvases = canvases
         use = "trained as an empty gray image" if training else "left out"
         self._unreadable = UnreadableImages(data_config, len(dataset), use, log)
+        self._augmenter = Augmenter(data_config, seed, batch_size)
         self._log = log
         self._lock = threading.Lock()
         self._noted = False
@@ -117,24 +119,22 @@ class ExampleLoader:
         aspects = self._aspects[drawn]
         return drawn[epoch_order(epoch, self.seed, aspects, size, group)]
 
-    def resized_shape(self, i: int) -> tuple[int, int]:
-        """The example's (height, width) before padding."""
+    def view(self, i: int) -> View:
+        """What the example shows of its image; `view(i).shape` is its size."""
         record = self.dataset.images[self.image_index(i)]
-        config = self.config
-        if not self.training:
-            sides = config.eval_short_side, config.eval_max_side
-        else:
-            sides = config.short_side[0], config.max_side
-            if len(config.short_side) > 1:
-                step = i // self.batch_size
-                draw = random_numbers(self.seed, SCALE, step, 1)[0]
-                choice = int(draw * len(config.short_side))
-                sides = config.short_side[choice], config.max_side
-        return transforms.resized_shape(record.height, record.width, *sides)
+        if self.training:
+            return self._augmenter.view(i, record)
+        shape = transforms.resized_shape(
+            record.height,
+            record.width,
+            self.config.eval_short_side,
+            self.config.eval_max_side,
+        )
+        return View((0, 0, record.width, record.height), shape)
 
     def padded_shape(self, i: int) -> tuple[int, int]:
         """The example's (height, width) in multiples of `data.pad_multiple`."""
-        return self._padded(self.resized_shape(i))
+        return self._padded(self.view(i).shape)
 
     def example(self, i: int) -> dict[str, np.ndarray]:
         """The example at position i: the same arrays whenever it is called.
@@ -153,19 +153,22 @@ class ExampleLoader:
     def plan(self, i: int) -> Plan:
         """What is to be done for position i."""
         index = self.image_index(i)
-        record = self.dataset.images[index]
-        flip = False
-        if self.training and self.config.flip:
-            flip = random_numbers(self.seed, FLIP, i, 1)[0] < self.config.flip
-        # A crowd region is ignored by its box; its mask trains nothing.
-        masks = InstanceMasks(
-            record.segmentations,
-            record.boxes,
-            ~record.crowd,
-            record.height,
-            record.width,
-        )
-        return Plan(i, index, self.resized_shape(i), bool(flip), masks)
+        record, view = self.dataset.images[index], self.view(i)
+        colours = paste = masks = None
+        if self.training:
+            colours = self._augmenter.colours(i)
+            paste = self._augmenter.paste(i, self.dataset.images, view.shape)
+        rows = len(record.boxes) + (len(paste.chosen) if paste else 0)
+        if not paste and view.shows_all(record.height, record.width):
+            # A crowd region is ignored by its box; its mask trains nothing.
+            masks = InstanceMasks(
+                record.segmentations,
+                record.boxes,
+                ~record.crowd,
+                record.height,
+                record.width,
+            )
+        return Plan(i, index, view, masks, rows, colours, paste)
 
     def batch(
         self, plans: Sequence[Plan], run=map, *, skip_unreadable: bool = False
@@ -216,11 +219,11 @@ class ExampleLoader:
     def _allocate(self, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
         """Arrays for a batch; images and masks hold anything, the others zeros."""
         count, side = len(plans), self.config.mask_resolution
-        height, width = self.batch_shape([plan.shape for plan in plans])
-        images = self.dataset.images
-        most = max(1, *(len(images[plan.image_index].boxes) for plan in plans))
+        height, width = self.batch_shape([plan.view.shape for plan in plans])
+        most = max(1, *(plan.rows for plan in plans))
+        shape = count, height, width, self.config.channels
         return {
-            "images": _image_memory.empty((count, height, width, 3)),
+            "images": _image_memory.empty(shape),
             "image_sizes": np.zeros((count, 2), np.int32),
             "scales": np.zeros((count, 2), np.float32),
             "original_sizes": np.zeros((count, 2), np.int32),
@@ -234,21 +237,16 @@ class ExampleLoader:
         }
 
     def _fill_targets(self, plan: Plan, arrays: dict, row: int) -> None:
-        """Writes all of an example but pixels and masks."""
+        """Writes all of an example but pixels, masks, and what depends on these."""
         record = self.dataset.images[plan.image_index]
-        height, width = plan.shape
-        arrays["image_sizes"][row] = plan.shape
+        arrays["image_sizes"][row] = plan.view.shape
         arrays["original_sizes"][row] = record.height, record.width
         arrays["image_index"][row] = plan.image_index
         arrays["stream_index"][row] = plan.position
-        scales = arrays["scales"][row]
-        scales[:] = height / record.height, width / record.width
+        arrays["scales"][row] = plan.view.scales
         instances = len(record.boxes)
-        if instances:
-            boxes = record.boxes * scales[[1, 0, 1, 0]]
-            if plan.flip:
-                boxes = transforms.flip_boxes(boxes, width)
-            arrays["boxes"][row, :instances] = boxes
+        if instances and plan.masks is not None:
+            arrays["boxes"][row, :instances] = plan.view.boxes(record.boxes)
             arrays["labels"][row, :instances] = record.labels
             arrays["crowd"][row, :instances] = record.crowd
             arrays["valid"][row, :instances] = True
@@ -258,24 +256,78 @@ class ExampleLoader:
 
         An image that cannot be read is gray in training, and has no instances.
         """
-        record = self.dataset.images[plan.image_index]
-        size = record.height, record.width
-        masks, instances = arrays["masks"][row], len(record.boxes)
-        try:
-            image = record.read(self.dataset.exif, self._note)
-        except ImageError as error:
-            self._unreadable.add(plan.image_index, error)
-            if not self.training:
-                raise
-            image, instances = np.full((*size, 3), _GRAY, np.uint8), 0
+        record, view = self.dataset.images[plan.image_index], plan.view
+        canvas, masks = arrays["images"][row], arrays["masks"][row]
+        height, width = view.shape
+        corner = canvas[:height, :width]
+        image, instances = self._read(plan.image_index), 0
+        if image is None:
+            corner[:] = _GRAY
             for name in _PER_INSTANCE:
                 arrays[name][row] = 0
-        _fill_canvas(image, plan, arrays["images"][row])
+        else:
+            view.draw(image, corner)
+            if plan.masks is None:
+                instances = self._fill_seen(plan, arrays, row, corner)
+            elif len(record.boxes):
+                instances = len(record.boxes)
+                resolution, found = self.config.mask_resolution, masks[:instances]
+                plan.masks.compute(resolution, view.mirrors_masks, found)
+                if view.turns_masks:
+                    found[:] = view.turn_masks(found.copy())
+            if plan.colours is not None:
+                plan.colours.apply(corner)
+        canvas[height:] = 0
+        canvas[:height, width:] = 0
         masks[instances:] = 0
-        if instances:
-            resolution = self.config.mask_resolution
-            plan.masks.compute(resolution, plan.flip, masks[:instances])
         return max(instances, 1)
+
+    def _fill_seen(self, plan: Plan, arrays: dict, row: int, corner) -> int:
+        """Pastes, and writes the instances that are then in sight; returns how many."""
+        record, images = self.dataset.images[plan.image_index], self.dataset.images
+        resolution = self.config.mask_resolution
+        min_visible = self.config.augment.min_visible
+        pasted = None
+        if plan.paste is not None:
+            other = self._read(plan.paste.image_index)
+            if other is not None:
+                pasted = paste_instances(
+                    images[plan.paste.image_index],
+                    other,
+                    plan.paste,
+                    corner,
+                    resolution,
+                    min_visible,
+                )
+        cover = pasted.cover if pasted else None
+        seen = seen_instances(record, plan.view, resolution, min_visible, cover)
+        count = len(seen.indices)
+        arrays["boxes"][row, :count] = seen.boxes
+        arrays["labels"][row, :count] = record.labels[seen.indices]
+        arrays["crowd"][row, :count] = record.crowd[seen.indices]
+        arrays["masks"][row, :count] = seen.masks
+        if pasted:
+            new = slice(count, count + len(pasted.labels))
+            arrays["boxes"][row, new] = pasted.boxes
+            arrays["labels"][row, new] = pasted.labels
+            arrays["masks"][row, new] = pasted.masks
+            count = new.stop
+        arrays["valid"][row, :count] = True
+        return count
+
+    def _read(self, index: int) -> np.ndarray | None:
+        """The pixels of an image; None where it cannot be read, in training.
+
+        Raises:
+          ImageError, DataError: as `example`.
+        """
+        try:
+            return self.dataset.read(self.dataset.images[index], self._note)
+        except ImageError as error:
+            self._unreadable.add(index, error)
+            if not self.training:
+                raise
+            return None
 
     def _note(self, text: str) -> None:
         """Says of the first image that is nearly black; the others are like it."""
@@ -283,13 +335,3 @@ class ExampleLoader:
             first, self._noted = not self._noted, True
         if first and self._log is not None:
             self._log(f"{text}; more such images are not named")
-
-
-def _fill_canvas(image: np.ndarray, plan: Plan, canvas: np.ndarray) -> None:
-    """The image, mirrored or not, resized into the corner of a black one."""
-    height, width = plan.shape
-    if plan.flip:
-        image = cv2.flip(image, 1)
-    transforms.resize_image(image, height, width, canvas[:height, :width])
-    canvas[height:] = 0
-    canvas[:height, width:] = 0

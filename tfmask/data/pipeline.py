@@ -2,9 +2,10 @@
 
 A batch of B images with at most G instances each is a dict of
 
-    images          [B, H, W, 3] uint8, RGB, zero-padded at the bottom and the right
+    images          [B, H, W, C] uint8, zero-padded at the bottom and the right; RGB,
+                    or what `data.channels` says
     image_sizes     [B, 2] int32, (height, width) before padding
-    scales          [B, 2] float32, resized / original, (y, x)
+    scales          [B, 2] float32, resized / original, (y, x) of what is seen
     original_sizes  [B, 2] int32
     image_index     [B] int64, into dataset.images
     stream_index    [B] int64, position in the training stream
@@ -35,7 +36,7 @@ from tfmask.errors import DataError
 _PLANNED = 64  # examples that are planned together
 # name -> dtype, shape of one example
 _ENTRIES = {
-    "images": (tf.uint8, (None, None, 3)),
+    "images": (tf.uint8, (None, None, 3)),  # or data.channels
     "image_sizes": (tf.int32, (2,)),
     "scales": (tf.float32, (2,)),
     "original_sizes": (tf.int32, (2,)),
@@ -190,8 +191,11 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
     """
     names = list(_ENTRIES)
     side = data_config.mask_resolution
-    shapes = {name: shape for name, (_, shape) in _ENTRIES.items()}
-    shapes["masks"] = None, side, side
+    entries = {
+        **_ENTRIES,
+        "images": (tf.uint8, (None, None, data_config.channels)),
+        "masks": (tf.uint8, (None, side, side)),
+    }
 
     @tf.autograph.experimental.do_not_convert
     def flat(element):
@@ -200,10 +204,10 @@ def _map_batches(stream, load, data_config, batch_size, static=True) -> tf.data.
         return [batch[name] for name in names]
 
     def call(element):
-        types = [_ENTRIES[name][0] for name in names]
+        types = [entries[name][0] for name in names]
         tensors = tf.numpy_function(flat, [element], types)
         for name, tensor in zip(names, tensors):
-            tensor.set_shape((batch_size if static else None, *shapes[name]))
+            tensor.set_shape((batch_size if static else None, *entries[name][1]))
         return dict(zip(names, tensors))
 
     calls = -(-_num_threads(data_config) // batch_size) + 1

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from tfmask.config import DataConfig
 from tfmask.data.dataset import Dataset
+from tfmask.data.images.pixels import pixel_format
 from tfmask.data.problems import ERROR, Problem
 from tfmask.data.recognise import is_cityscapes, is_coco, is_lvis
 from tfmask.data.tfrecord.shards import looks_like_shards
@@ -73,6 +74,7 @@ def load_dataset(
     """
     options = options or DataConfig()
     dataset = find_reader(options.format, path)(path, images, options, log)
+    dataset = replace(dataset, pixels=pixel_format(options))
     errors = [p for p in dataset.problems if p.severity == ERROR]
     if options.strict and errors:
         raise DataError(_quote(dataset, errors), errors[0].kind)

@@ -23,12 +23,13 @@ _threads: list[threading.Thread] = []
 
 def reaped(dataset):
     """The same `tf.data.Dataset`, whose iterators in Python end as said above."""
-    dataset.__class__ = _class_of(type(dataset))
+    kind: Any = type(dataset)
+    dataset.__class__ = _class_of(kind)
     return dataset
 
 
 @functools.cache
-def _class_of(kind: Any) -> type:
+def _class_of(kind: Any) -> Any:
     def iterate(self):
         iterator = kind.__iter__(self)
         _hold(iterator)

@@ -20,13 +20,15 @@ def resized_shape(
 def resize_image(
     image: np.ndarray, height: int, width: int, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Bilinear, pixel centres at half integers. `out`: [height, width, 3], optional."""
+    """Bilinear, pixel centres at half integers. `out`: [height, width, C], optional."""
     if image.shape[:2] == (height, width):
         if out is None:
             return image
         out[:] = image
         return out
-    return cv2.resize(image, (width, height), out, interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(image, (width, height), out, interpolation=cv2.INTER_LINEAR)
+    # OpenCV drops the last axis where there is one channel.
+    return resized.reshape(height, width, -1) if out is None else out
 
 
 def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfmask.data.coco.image_list import listed_paths
 from tfmask.data.images import read as images
+from tfmask.data.images.pixels import pixel_format
 from tfmask.errors import DataError
 from tfmask.evaluation import visualize
 from tfmask.evaluation.cityscapes_results import CityscapesResults
@@ -21,7 +22,7 @@ _SUFFIXES = tuple(".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .webp".
 
 
 def list_images(
-    inputs: list, out_dir: Path | None = None
+    inputs: list, out_dir: Path | None = None, suffixes: tuple[str, ...] = _SUFFIXES
 ) -> tuple[list[Path], list[str]]:
     """Image files named in or lying in `inputs`, and a sentence for each bad input.
 
@@ -34,9 +35,9 @@ def list_images(
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            paths = _in_folder(path, out_dir)
+            paths = _in_folder(path, out_dir, suffixes)
             if not paths:
-                known = ", ".join(_SUFFIXES)
+                known = ", ".join(suffixes)
                 faults.append(
                     f"{path}: no image files in this folder and those below ({known})"
                 )
@@ -58,7 +59,9 @@ def list_images(
     return files, faults
 
 
-def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
+def _in_folder(
+    folder: Path, out_dir: Path | None, suffixes: tuple[str, ...]
+) -> list[Path]:
     left_out = out_dir and out_dir.resolve()
     paths = []
     for parent, folders, names in os.walk(folder):
@@ -69,7 +72,7 @@ def _in_folder(folder: Path, out_dir: Path | None) -> list[Path]:
             if not name.startswith(".") and Path(parent, name).resolve() != left_out
         ]
         for name in names:
-            if not name.startswith(".") and name.lower().endswith(_SUFFIXES):
+            if not name.startswith(".") and name.lower().endswith(suffixes):
                 paths.append(Path(parent, name))
     return sorted(paths)
 
@@ -144,7 +147,9 @@ def predict_folder(
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    files, faults = list_images(inputs, out_dir)
+    pixels = pixel_format(predictor.data_config)
+    suffixes = _SUFFIXES if pixels.is_plain else (*_SUFFIXES, ".npy")
+    files, faults = list_images(inputs, out_dir, suffixes)
     for fault in faults:
         log(fault)
     failures, shown, best = len(faults), 0, None
@@ -158,7 +163,7 @@ def predict_folder(
         for file, target in zip(files, overlay_paths(files, out_dir)):
             try:
                 image = images.read_image(
-                    str(file), predictor.data_config.exif, note=log
+                    str(file), predictor.data_config.exif, note=log, pixels=pixels
                 )
             except (DataError, OSError) as error:
                 failures += 1

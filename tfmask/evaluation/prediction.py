@@ -113,13 +113,13 @@ class DatasetPredictor:
         return DatasetRun(results, dataset.without_images(unread))
 
 
-def check_image(image: np.ndarray, name: str) -> None:
-    """Refuses, with a ValueError, what is no image [H, W, 3] uint8 with a pixel."""
-    fits = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
+def check_image(image: np.ndarray, name: str, channels: int = 3) -> None:
+    """Refuses, with a ValueError, what is no image [H, W, C] uint8 with a pixel."""
+    fits = image.ndim == 3 and image.shape[-1] == channels and image.dtype == np.uint8
     if not fits or not image.size:
         raise ValueError(
-            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, 3] "
-            "uint8 with at least one row and one column"
+            f"{name}: shape {image.shape}, {image.dtype}: expected [height, width, "
+            f"{channels}] uint8 with at least one row and one column"
         )
 
 

@@ -30,7 +30,7 @@ class Predictor(DatasetPredictor):
         pixels of the resized image; perhaps `mask_scores` [B, D] and `boundaries`
         [B, D, T, T].
       data_config: `tfmask.config.DataConfig`: eval_short_side, eval_max_side,
-        pad_multiple, exif.
+        pad_multiple, channels, exif.
       class_map: which label is which category.
       boundaries: also give the boundaries that the model predicts, if it predicts
         any; without them it is not run that far.
@@ -42,11 +42,12 @@ class Predictor(DatasetPredictor):
         self.model = model
         self.data_config = data_config
         self.class_map = class_map
+        channels = data_config.channels
 
         # Made once, with open sizes: one trace serves every batch.
         @tf.function(
             input_signature=[
-                tf.TensorSpec([None, None, None, 3], tf.uint8, name="images"),
+                tf.TensorSpec([None, None, None, channels], tf.uint8, name="images"),
                 tf.TensorSpec([None, 2], tf.int32, name="image_sizes"),
             ]
         )
@@ -64,7 +65,7 @@ class Predictor(DatasetPredictor):
         """Detections of images held in memory, in the order of the images.
 
         Args:
-          images: arrays [H, W, 3] uint8 RGB, of any sizes.
+          images: arrays [H, W, C] uint8, RGB or with `data.channels`, of any sizes.
           batch_size: at most so many images at once.
 
         Raises:
@@ -72,8 +73,9 @@ class Predictor(DatasetPredictor):
         """
         groups: dict = {}
         resized = []
+        channels = self.data_config.channels
         for index, image in enumerate(images):
-            check_image(image, f"images[{index}]")
+            check_image(image, f"images[{index}]", channels)
             resized.append(self._resize(image))
             groups.setdefault(self._padded(resized[-1].shape), []).append(index)
         predictions: dict[int, Prediction] = {}
@@ -81,7 +83,7 @@ class Predictor(DatasetPredictor):
             for start in range(0, len(members), batch_size):
                 chosen = members[start : start + batch_size]
                 sizes = np.array([resized[i].shape[:2] for i in chosen], np.int32)
-                batch = np.zeros((len(chosen), *shape, 3), np.uint8)
+                batch = np.zeros((len(chosen), *shape, channels), np.uint8)
                 for row, i in enumerate(chosen):
                     batch[row, : sizes[row, 0], : sizes[row, 1]] = resized[i]
                 original = np.array([images[i].shape[:2] for i in chosen], np.int32)

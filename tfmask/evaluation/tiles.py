@@ -37,7 +37,7 @@ class TiledPredictor(DatasetPredictor):
         """As `Predictor.predict`; an image has as many detections as its tiles have."""
         found = []
         for index, image in enumerate(images):
-            check_image(image, f"images[{index}]")
+            check_image(image, f"images[{index}]", self.data_config.channels)
             found.append(self._predict(image, batch_size))
         return found
 

@@ -71,7 +71,8 @@ class ViewsPredictor(Predictor):
             )
         self.scales = scales
         self.flip = flip
-        images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+        shape = [None, None, None, data_config.channels]
+        images = tf.TensorSpec(shape, tf.uint8, name="images")
         sizes = tf.TensorSpec([None, 2], tf.int32, name="image_sizes")
         boxes = tf.TensorSpec([1, None, 4], tf.float32)
         scores = tf.TensorSpec([1, None], tf.float32)
@@ -106,7 +107,7 @@ class ViewsPredictor(Predictor):
         """As `Predictor.predict`. A batch is an image and its mirror image."""
         found = []
         for index, image in enumerate(images):
-            check_image(image, f"images[{index}]")
+            check_image(image, f"images[{index}]", self.data_config.channels)
             found.append(self._predict(image, f"images[{index}]"))
         return found
 
@@ -137,7 +138,8 @@ class ViewsPredictor(Predictor):
         resized = self._resize(image, scale)
         height, width = resized.shape[:2]
         count = 1 + self.flip
-        batch = np.zeros((count, *self._padded(resized.shape), 3), np.uint8)
+        shape = count, *self._padded(resized.shape), resized.shape[-1]
+        batch = np.zeros(shape, np.uint8)
         batch[0, :height, :width] = resized
         if self.flip:
             batch[1, :height, :width] = resized[:, ::-1]

@@ -1,6 +1,7 @@
 """Pictures of instances: masks, boxes, class names and scores. Needs no display.
 
-Images are arrays [H, W, 3] uint8 RGB. Small ones are enlarged before drawing, so that
+Pictures are arrays [H, W, 3] uint8 RGB; of images with other channels `as_rgb` shows
+what it can. Small ones are enlarged before drawing, so that
 names stay readable.
 """
 
@@ -61,7 +62,7 @@ def draw_instances(
     """Draws instances on a copy of an image, enlarged 1 to 4 times if it is small.
 
     Args:
-      image: [H, W, 3] uint8 RGB.
+      image: [H, W, C] uint8, see `as_rgb`.
       boxes: [n, 4] x1 y1 x2 y2, pixels of the image.
       labels: [n] int, 1..K.
       scores: [n] float, written behind the names; None: no scores.
@@ -80,6 +81,7 @@ def draw_instances(
       [H * f, W * f, 3] uint8 RGB with f = `enlargement(image)`, unless it was made
       smaller.
     """
+    image = as_rgb(image)
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     factor = enlargement(image)
     if longest_side is not None and max(image.shape[:2]) > longest_side:
@@ -123,6 +125,19 @@ def draw_instances(
     )
     draw_names(canvas, small, boxes, texts, colours, first)
     return canvas
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """An image of C channels as [H, W, 3] uint8.
+
+    One channel is shown gray, two as red and green, of more the first three.
+    """
+    channels = image.shape[2]
+    if channels == 1:
+        return np.repeat(image, 3, axis=2)
+    if channels == 2:
+        return np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)
+    return image[..., :3]
 
 
 def enlargement(image: np.ndarray) -> int:

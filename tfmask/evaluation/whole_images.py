@@ -32,7 +32,7 @@ def stream_images(
     unread = UnreadableImages(data_config, len(dataset), "left out", log)
     for index, record in enumerate(dataset.images):
         try:
-            image = record.read(dataset.exif, say)
+            image = dataset.read(record, say)
         except ImageError as error:
             unread.add(index, error)
             continue

@@ -29,8 +29,9 @@ def of_model(model, config: Config, size, batch: int, runs: int) -> dict:
       Plain data, see `as_text`.
     """
     resized, padded = fixed_size(size, config.data), padded_size(size, config.data)
-    images = np.zeros((batch, *padded, 3), np.uint8)
-    images[:, : resized[0], : resized[1]] = _noise((batch, *resized, 3))
+    channels = model.normalization.channels
+    images = np.zeros((batch, *padded, channels), np.uint8)
+    images[:, : resized[0], : resized[1]] = _noise((batch, *resized, channels))
     inputs = {
         "images": tf.constant(images),
         "image_sizes": tf.constant([resized] * batch, tf.int32),

@@ -18,7 +18,7 @@ import tfmask
 from tfmask.config import DataConfig
 from tfmask.errors import ExportError
 from tfmask.export.freeze import freeze, inference
-from tfmask.export.limits import Limits
+from tfmask.export.limits import Limits, check_pixels
 from tfmask.export.module import Detector
 from tfmask.export.saved_model import (
     LABEL_MAP,
@@ -69,10 +69,11 @@ def export(
       facts: for the record, plain data.
 
     Raises:
-      ExportError: openvino is not installed; full masks are asked for; the version is
-        there already; a category id that float32 does not hold; an operation that
-        OpenVINO does not have.
+      ExportError: openvino is not installed; images other than 8-bit RGB; full masks
+        are asked for; the version is there already; a category id that float32 does not
+        hold; an operation that OpenVINO does not have.
     """
+    check_pixels(data)
     target, limits = version_folder(folder, version), limits or Limits()
     if limits.full_masks:
         raise ExportError(

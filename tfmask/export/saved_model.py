@@ -14,7 +14,7 @@ import tfmask
 from tfmask.config import DataConfig
 from tfmask.errors import ExportError
 from tfmask.export.freeze import check_stock, freeze, inference
-from tfmask.export.limits import Limits
+from tfmask.export.limits import Limits, check_pixels
 from tfmask.export.module import ServingModule, padded_size
 from tfmask.export.warmup import write_requests
 from tfmask.structures import ClassMap
@@ -52,9 +52,10 @@ def export(
       The folder of the version. It is written under another name and renamed.
 
     Raises:
-      ExportError: the version is there already; a category id that float32 does not
-        hold; an operation that plain TensorFlow does not have.
+      ExportError: images other than 8-bit RGB; the version is there already; a category
+        id that float32 does not hold; an operation that plain TensorFlow does not have.
     """
+    check_pixels(data)
     target, limits = version_folder(folder, version), limits or Limits()
     check_ids(class_map)
     sides = padded_size(limits.size, data) if limits.size else (None, None)

@@ -20,7 +20,8 @@ class Normalization(Part):
     `[B, H, W, C]` float32, in the channel order of the weights.
 
     Raises:
-      ValueError: an unknown order, a deviation of zero, or lengths that differ.
+      ValueError: an unknown order, a deviation of zero, or lengths that differ; called
+        with images of other channels.
     """
 
     names_weights = False
@@ -55,6 +56,11 @@ class Normalization(Part):
 
     def call(self, inputs):
         images, image_sizes = inputs
+        if images.shape[-1] not in (None, self.channels):
+            raise ValueError(
+                f"images of {images.shape[-1]} channels: expected {self.channels}, one "
+                "for each mean"
+            )
         x = tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)
         x = x / tf.constant(self.std, tf.float32)
         if self.channel_order == "bgr":

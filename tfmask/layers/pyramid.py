@@ -79,6 +79,57 @@ class PyramidNeck(Part):
         return dict(zip(self.output_spec, [*outputs, outputs[-1][:, ::2, ::2]]))
 
 
+class TopDownNeck(PyramidNeck):
+    """Base of necks that begin with FPN's top-down pathway (Lin et al. 2017, sec. 3).
+
+    Args:
+      channels: of every output.
+      levels: of the backbone, fine to coarse; none between them is left out.
+      norm: after every convolution.
+      initializer: a word of `layers.initializers.of_convolution`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        levels: tuple[str, ...],
+        norm: str,
+        initializer: str,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.levels = tuple(levels)
+        self.norm = norm
+        self.initializer = initializer
+        options = dict(norm=norm, initializer=initializer)
+        self.laterals = [
+            self.convolution(f"fpn_lateral{i}", 1, **options) for i in self.numbers
+        ]
+        self.output_convs = [
+            self.convolution(f"fpn_output{i}", **options) for i in self.numbers
+        ]
+
+    def build(self, input_shape):
+        for name, lateral in zip(self.levels, self.laterals):
+            lateral.build(tuple(input_shape[name]))
+        for conv in self.output_convs:
+            conv.build((None, None, None, self.channels))
+        self.built = True
+
+    def pyramid(self, inputs, training) -> list:
+        """The levels that the top-down pathway makes, fine to coarse."""
+        laterals = [
+            lateral(inputs[name], training=training)
+            for name, lateral in zip(self.levels, self.laterals)
+        ]
+        return [
+            conv(inner, training=training)
+            for conv, inner in zip(self.output_convs, top_down(laterals))
+        ]
+
+
 def top_down(laterals) -> list[tf.Tensor]:
     """Adds to each level the sum of the coarser ones (FPN sec. 3).
 

@@ -2,11 +2,11 @@
 
 import keras
 
-from tfmask.layers.pyramid import PyramidNeck, top_down
+from tfmask.layers.pyramid import TopDownNeck
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class FPN(PyramidNeck):
+class FPN(TopDownNeck):
     """Top-down pathway with lateral connections (FPN sec. 3).
 
     Args:
@@ -34,36 +34,9 @@ class FPN(PyramidNeck):
         initializer: str = "xavier",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.channels = channels
-        self.levels = tuple(levels)
-        self.norm = norm
-        self.initializer = initializer
-        options = dict(norm=norm, initializer=initializer)
-        self.laterals = [
-            self.convolution(f"fpn_lateral{i}", 1, **options) for i in self.numbers
-        ]
-        self.output_convs = [
-            self.convolution(f"fpn_output{i}", **options) for i in self.numbers
-        ]
-
-    def build(self, input_shape):
-        for name, lateral in zip(self.levels, self.laterals):
-            lateral.build(tuple(input_shape[name]))
-        for conv in self.output_convs:
-            conv.build((None, None, None, self.channels))
-        self.built = True
+        super().__init__(
+            channels, levels=levels, norm=norm, initializer=initializer, **kwargs
+        )
 
     def call(self, inputs, training=None):
         return self.named(self.pyramid(inputs, training))
-
-    def pyramid(self, inputs, training) -> list:
-        """The levels that the top-down pathway makes, fine to coarse."""
-        laterals = [
-            lateral(inputs[name], training=training)
-            for name, lateral in zip(self.levels, self.laterals)
-        ]
-        return [
-            conv(inner, training=training)
-            for conv, inner in zip(self.output_convs, top_down(laterals))
-        ]

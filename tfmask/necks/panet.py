@@ -2,11 +2,11 @@
 
 import keras
 
-from tfmask.necks.fpn import FPN
+from tfmask.layers.pyramid import TopDownNeck
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
-class PANet(FPN):
+class PANet(TopDownNeck):
     """FPN, then a path from the finest level to the coarsest (PANet sec. 3.1).
 
         N of the finest = P;  N = conv(down(N of the finer) + P)

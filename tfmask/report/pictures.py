@@ -62,7 +62,7 @@ def picture(place: int, runs: list[Judged], dataset: Dataset) -> Markup:
     record = next(r for r in dataset.images if r.image_id == image_id)
     name = f"{record.file_name} (image {image_id})"
     try:
-        image = record.read(dataset.exif)
+        image = dataset.read(record)
     except ImageError as error:
         return element("figure", element("p", str(error)), class_="image")
     named = len(truth.category_ids) > 1

@@ -100,7 +100,7 @@ class Evaluator:
             if len(pictures) == self.config.train.tensorboard_images:
                 break
             try:
-                image = record.read(dataset.exif)
+                image = dataset.read(record)
             except ImageError:  # it was said when it was to be evaluated
                 continue
             (prediction,) = painter.predict([image])

@@ -123,7 +123,13 @@ def notes(source, dialect, settings, original, constants, skipped) -> list[str]:
             f"{constants} statistics are not in the file, which has them in scale and "
             "offset: 0 and 1"
         )
-    trunk = dialect.trunk
+    trunk, channels = dialect.trunk, len(settings.pixel_std)
+    if channels != 3:
+        sentences.append(
+            f"first convolution adapted from 3 channels to {channels}, unless the file "
+            "has as many"
+        )
+        trunk = None
     if trunk and trunk.channel_order != settings.channel_order:
         sentences.append(
             f"first convolution turned from {trunk.channel_order} to "

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tfmask.errors import WeightsError
+
 
 class Layout(Protocol):
     """Theirs to ours, and back."""
@@ -148,6 +150,48 @@ class Stem:
 
     def _factor(self, value):
         return np.asarray(self.scale, value.dtype)[:, None]
+
+
+@dataclass(frozen=True)
+class AdaptedStem:
+    """The first convolution of RGB images, for images of another number of channels.
+
+    One channel gets the sum of the three, so that a gray image gives what it gives as
+    three equal channels. Of C channels the k-th (from 0) gets that of R, G or B, k
+    modulo 3, times 3 / C, so that the sum over all keeps its size.
+
+    Args:
+      base: layout of the convolution itself.
+      from_order, to_order: `rgb` or `bgr`, of the file and of the model; `bgr` is the
+        reverse of all channels.
+      from_std: their pixel_std of R, G, B.
+      to_std: our pixel_std of each channel, in the order of the image.
+    """
+
+    base: Axes
+    from_order: str
+    to_order: str
+    from_std: tuple[float, ...]
+    to_std: tuple[float, ...]
+
+    def load(self, value):
+        value, channels = self.base.load(value), len(self.to_std)
+        if value.shape[2] == channels:  # trained on such images
+            return value
+        value = value[:, :, ::-1] if self.from_order == "bgr" else value
+        value = value / np.asarray(self.from_std, value.dtype)[:, None]
+        if channels == 1:
+            value = value.sum(2, keepdims=True)
+        else:
+            value = value[:, :, np.arange(channels) % 3] * (3 / channels)
+        value = value * np.asarray(self.to_std, value.dtype)[:, None]
+        return value[:, :, ::-1] if self.to_order == "bgr" else value
+
+    def store(self, value):
+        raise WeightsError(
+            f"the first convolution takes {len(self.to_std)} channels: expected 3 for "
+            "a file of another project"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tfmask.config import ModelConfig
-from tfmask.weights.layouts import SAME, ClassAxis, Layout, Shift, Stem
+from tfmask.weights.layouts import SAME, AdaptedStem, ClassAxis, Layout, Shift, Stem
 from tfmask.weights.readers.torch_file import Source
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -229,6 +229,12 @@ def class_layers(settings: ModelConfig, scores, deltas, masks, keep=(), of=0) ->
 
 def stem_layout(base, settings: ModelConfig, trunk: Trunk | None):
     """The first convolution, turned to the model's channel order and pixel scale."""
+    stds, order = settings.pixel_std, settings.channel_order
+    if len(stds) != 3:
+        if trunk is None:  # trained as the configuration says, on RGB
+            theirs = tuple(stds[k % len(stds)] for k in range(3))
+            return AdaptedStem(base, order, order, theirs, stds)
+        return AdaptedStem(base, trunk.channel_order, order, trunk.pixel_std, stds)
     if trunk is None:
         return base
     scale = tuple(a / b for a, b in zip(settings.pixel_std, trunk.pixel_std))

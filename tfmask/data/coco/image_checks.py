@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tfmask.data.coco.annotation_checks import Fault
 from tfmask.data.coco.annotation_file import AnnotationFile
 from tfmask.data.coco.file_names import ImageFiles, escapes, url_name
+from tfmask.data.images.pixels import PixelFormat
 from tfmask.data.images.read import MAX_PIXELS, image_size
 from tfmask.data.problems import ERROR, WARNING, Problem
 from tfmask.errors import ImageError
@@ -37,7 +38,7 @@ class _Listed(NamedTuple):
 
 
 def check_images(
-    file: AnnotationFile, exif: str, problems: list[Problem]
+    file: AnnotationFile, exif: str, pixels: PixelFormat, problems: list[Problem]
 ) -> tuple[dict, set]:
     """Usable images and all known ids; what is wrong is added to `problems`.
 
@@ -62,7 +63,7 @@ def check_images(
         listed[image.image_id] = image
 
     def open_share(share: list[_Listed]) -> list:
-        return [_open(image, files, exif) for image in share]
+        return [_open(image, files, exif, pixels) for image in share]
 
     images = list(listed.values())
     shares = [images[i::_READERS] for i in range(_READERS)]
@@ -154,12 +155,17 @@ def _category_ids(value) -> tuple | None:
     return tuple(v for v in value if type(v) in (int, str))
 
 
-def _open(image: _Listed, files: ImageFiles, exif: str) -> tuple:
+def _open(image: _Listed, files: ImageFiles, exif: str, pixels: PixelFormat) -> tuple:
     """(id, ImageEntry or the error) from the header of the image's file."""
     name = image.relative
+
+    def size_of(name: str) -> tuple[int, int]:
+        path = f"{files.folder}/{name}"
+        return image_size(path, exif, image.size, pixels=pixels)
+
     try:
         try:
-            height, width = image_size(f"{files.folder}/{name}", exif, image.size)
+            height, width = size_of(name)
         except ImageError as error:
             if error.kind != "image_missing":
                 raise
@@ -167,7 +173,7 @@ def _open(image: _Listed, files: ImageFiles, exif: str) -> tuple:
             if other is None:
                 raise _missing(error, image, files) from None
             name = other
-            height, width = image_size(f"{files.folder}/{name}", exif, image.size)
+            height, width = size_of(name)
     except ImageError as error:
         return image.image_id, error
     return image.image_id, ImageEntry(

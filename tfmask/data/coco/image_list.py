@@ -1,13 +1,15 @@
 """A list of images without annotations, as COCO gives for its test sets."""
 
+from tfmask.config import DataConfig
 from tfmask.data.coco.annotation_file import open_image_list
 from tfmask.data.coco.file_names import escapes
 from tfmask.data.coco.image_checks import check_images
 from tfmask.data.coco.reader import record_of
 from tfmask.data.dataset import Dataset
+from tfmask.data.images.pixels import pixel_format
 
 
-def read_image_list(path: str, images: str = "", exif: str = "auto") -> Dataset:
+def read_image_list(path: str, images: str, options: DataConfig) -> Dataset:
     """The images of a JSON file as a data set without instances.
 
     Args:
@@ -15,7 +17,7 @@ def read_image_list(path: str, images: str = "", exif: str = "auto") -> Dataset:
         `annotations.json`, the images alone are read.
       images: the image folder; default `images/` beside the file, or the file's own
         folder when there is none.
-      exif: see `data.images.read.read_image`.
+      options: `exif`, `channels`, `value_range`: how images are read.
 
     Returns:
       The data set; its class map is empty where the file has no categories.
@@ -25,7 +27,8 @@ def read_image_list(path: str, images: str = "", exif: str = "auto") -> Dataset:
     """
     file = open_image_list(path, images)
     problems = list(file.problems)
-    entries, _ = check_images(file, exif, problems)
+    pixels = pixel_format(options)
+    entries, _ = check_images(file, options.exif, pixels, problems)
     return Dataset(
         path=path,
         source=file.path,
@@ -34,7 +37,8 @@ def read_image_list(path: str, images: str = "", exif: str = "auto") -> Dataset:
         images=[record_of(entry, [], {}) for entry in entries.values()],
         problems=problems,
         images_left_out=len(file.images) - len(entries),
-        exif=exif,
+        exif=options.exif,
+        pixels=pixels,
     )
 
 

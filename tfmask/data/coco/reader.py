@@ -8,6 +8,7 @@ from tfmask.data.coco.annotation_file import open_annotations
 from tfmask.data.coco.image_checks import ImageEntry, check_images
 from tfmask.data.coco.record_checks import check_annotations
 from tfmask.data.dataset import Dataset, ImageRecord
+from tfmask.data.images.pixels import pixel_format
 
 
 def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
@@ -19,8 +20,9 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
       path: the JSON file, or a folder with `annotations.json` and `images/`.
       images: the image folder; default `images/` beside the file, or the file's own
         folder when there is none.
-      options: `exif` is how images are turned, see `images.read_image`;
-        `faulty_objects`, what becomes of faulty records whose box is sound.
+      options: `exif` is how images are turned, `channels` and `value_range` what they
+        are read as, see `images.read_image`; `faulty_objects`, what becomes of faulty
+        records whose box is sound.
       log: not used: all that is to be said stands in the problems.
 
     Raises:
@@ -28,7 +30,8 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     """
     file = open_annotations(path, images)
     problems = list(file.problems)
-    entries, known = check_images(file, options.exif, problems)
+    pixels = pixel_format(options)
+    entries, known = check_images(file, options.exif, pixels, problems)
     found = check_annotations(
         file, entries, known, problems, options.faulty_objects == "ignore"
     )

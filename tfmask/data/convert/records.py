@@ -21,6 +21,7 @@ from tfmask.data.coco.image_checks import check_images
 from tfmask.data.coco.reader import record_of
 from tfmask.data.coco.record_checks import check_annotations
 from tfmask.data.dataset import Dataset
+from tfmask.data.images.pixels import pixel_format
 from tfmask.data.problems import ERROR, WARNING, Problem
 from tfmask.errors import DataError
 from tfmask.structures import ClassMap
@@ -125,7 +126,9 @@ class Records:
         file = AnnotationFile(
             self.path, self.folder, images, annotations, class_map, (), problems
         )
-        entries, known = check_images(file, options.exif, problems)
+        entries, known = check_images(
+            file, options.exif, pixel_format(options), problems
+        )
         checked = check_annotations(file, entries, known, problems)
         labels = {key: i + 1 for i, key in enumerate(class_map.ids)}
         return Dataset(

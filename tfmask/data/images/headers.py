@@ -20,7 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from tfmask.data.images import tiff
+from tfmask.data.images import numpy_file, tiff
+from tfmask.data.images.pixels import RGB, PixelFormat
 from tfmask.errors import ImageError
 
 FORMATS = "JPEG, PNG, BMP, TIFF or WebP"
@@ -48,6 +49,8 @@ _REFUSED = (
     (b"<", "text (XML, SVG or HTML)"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
 )
+# Of Pillow's modes that are not decoded as three channels.
+_CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "LA": 2, "RGBA": 4}
 # What Pillow's header readers raise on damaged files, and on a WebP that is huge.
 _DAMAGED = (
     DecompressionBombError,
@@ -70,10 +73,17 @@ class ImageHeader(NamedTuple):
     width: int
     height: int
     orientation: int  # EXIF, 1..8; 1 when there is none
+    channels: int  # as they are decoded; of several pages, of all together
+    pages: int = 1  # that make up the channels
 
 
-def read_header(stream: BinaryIO) -> ImageHeader:
+def read_header(stream: BinaryIO, pixels: PixelFormat = RGB) -> ImageHeader:
     """Reads the header of an image; the file's extension plays no part.
+
+    Args:
+      stream: the file.
+      pixels: what is to be read of it. NumPy's files are images where something else
+        than plain RGB is asked for.
 
     Raises:
       ImageError: not one of the allowed formats, a kind of pixels that cannot be read,
@@ -93,9 +103,15 @@ def read_header(stream: BinaryIO) -> ImageHeader:
         header = _by_pillow(stream, WebPImageFile, "WebP")
     elif start[:4] in (b"II*\0", b"MM\0*"):
         try:
-            header = ImageHeader("TIFF", *tiff.read_size(stream), 1)
+            layout = tiff.read_layout(stream, pixels)
         except struct.error:
             raise ImageError("the header is cut off (truncated file)") from None
+        channels = layout.samples * layout.pages
+        size = layout.width, layout.height
+        header = ImageHeader("TIFF", *size, 1, channels, layout.pages)
+    elif start.startswith(numpy_file.MAGIC) and not pixels.is_plain:
+        height, width, channels = numpy_file.read_shape(stream, pixels)
+        header = ImageHeader("NumPy", width, height, 1, channels)
     else:
         raise ImageError(_name_unknown(start), "image_format")
     if header.width < 1 or header.height < 1:
@@ -127,7 +143,9 @@ def _by_pillow(stream: BinaryIO, reader: Callable, name: str) -> ImageHeader:
     if name == "WebP" and image.n_frames > 1:
         raise ImageError("is an animated WebP: expected a still image")
     width, height = image.size
-    return ImageHeader(name, width, height, _orientation(image.info.get("exif")))
+    orientation = _orientation(image.info.get("exif"))
+    channels = _CHANNELS.get(image.mode, 3)
+    return ImageHeader(name, width, height, orientation, channels)
 
 
 def _orientation(exif) -> int:

@@ -1,4 +1,6 @@
-"""Reading image files as 8-bit RGB, by one rule for every kind of file.
+"""Reading image files as 8 bits a channel, by one rule for every kind of file.
+
+Unless other channels or a range of values are asked for (`pixels.PixelFormat`):
 
 | File                        | Result                                               |
 |-----------------------------|------------------------------------------------------|
@@ -13,6 +15,11 @@
 | several pages or frames     | first page of a TIFF; animated WebP is refused       |
 | anything else               | refused by name: GIF, HEIF, JPEG 2000, ...           |
 
+Where one channel is asked for, colours become gray. Any other number has to be the
+file's: a PNG, WebP or TIFF with alpha has 4, a TIFF of gray pages has one a page, a
+NumPy array those of its last axis. With a range, the values in it become 0 to 255, and
+float or signed 16-bit TIFFs and NumPy arrays of any numbers are read too.
+
 The kind is told from the content; the extension plays no part. EXIF orientation is
 read and applied here, never by the decoder, and follows the `exif` setting.
 """
@@ -26,7 +33,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from tfmask.data.images import numpy_file
 from tfmask.data.images.headers import ImageHeader, read_header
+from tfmask.data.images.pixels import RGB, PixelFormat
 from tfmask.errors import ImageError
 
 # 100 megapixels, 300 MB decoded: above every usual camera, and small enough that one
@@ -58,6 +67,7 @@ def read_image(
     max_pixels: int = MAX_PIXELS,
     note: Callable[[str], object] | None = None,
     span: Span | None = None,
+    pixels: PixelFormat = RGB,
 ) -> np.ndarray:
     """Reads an image file.
 
@@ -70,32 +80,23 @@ def read_image(
       note: called with a sentence about an image that comes out nearly black because
         its 16-bit samples use the lower bits alone.
       span: the part of the file that is the image; None: all of it.
+      pixels: channels and range of values; the default is RGB.
 
     Returns:
-      [height, width, 3] uint8, RGB.
+      [height, width, C] uint8; three channels are RGB, four RGB and alpha.
 
     Raises:
       ImageError: naming the file, what is wrong with it and what is expected.
     """
     data = read_bytes(path, span)
     path = _name(path, span)
-    header = _checked_header(path, io.BytesIO(data), max_pixels)
+    header = _checked_header(path, io.BytesIO(data), max_pixels, pixels)
     orientation = _orientation(path, header, exif, expected_size)
-    try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8),
-            cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
-    except cv2.error:
-        image = None
-    if image is not None and image.dtype == np.uint16:
-        brightest = int(image.max(initial=0))
-        if note is not None and 0 < brightest < _TWELVE_BITS:
-            note(
-                f"{path}: its 16-bit samples go up to {brightest} of 65535 and are "
-                "nearly black as 8 bits: scale them to the whole range"
-            )
-        image = (image // 256).astype(np.uint8)
+    image = _decode(data, header, pixels)
+    if image is not None and pixels.takes(image.dtype):
+        if image.dtype == np.uint16 and note and not pixels.value_range:
+            _note_dark(path, int(image.max(initial=0)), note)
+        image = pixels.to_bytes(image)
     if image is None or image.dtype != np.uint8:
         raise ImageError(
             f"{path}: the {header.format} data cannot be decoded (truncated or "
@@ -108,8 +109,55 @@ def read_image(
             f"{image.shape[1]} x {image.shape[0]} pixels: replace the file",
             "image_unreadable",
         )
-    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+    if image.shape[2] != pixels.channels:
+        raise _other_channels(path, image.shape[2], pixels)
+    if header.format != "NumPy" and pixels.channels in (3, 4) and header.pages == 1:
+        code = cv2.COLOR_BGR2RGB if pixels.channels == 3 else cv2.COLOR_BGRA2RGBA
+        cv2.cvtColor(image, code, image)
     return _turn(image, orientation)
+
+
+def _decode(data: bytes, header: ImageHeader, pixels: PixelFormat) -> np.ndarray | None:
+    """The samples of a file, [H, W, C] in OpenCV's order; None where it is damaged."""
+    if header.format == "NumPy":
+        return numpy_file.read_array(io.BytesIO(data))
+    encoded = np.frombuffer(data, np.uint8)
+    # OpenCV does not make colours of signed or floating-point gray.
+    gray = pixels.channels == 1 or (pixels.value_range and header.channels == 1)
+    flags = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    try:
+        if pixels.converts:
+            flags |= cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+            image = cv2.imdecode(encoded, flags)
+        elif header.pages > 1:
+            done, pages = cv2.imdecodemulti(encoded, cv2.IMREAD_UNCHANGED)
+            image = np.stack(pages, 2) if done else None
+        else:
+            image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    except (cv2.error, ValueError):  # of pages that are not alike
+        return None
+    if image is not None and image.ndim == 2:
+        image = image[:, :, None]
+        if pixels.channels == 3:
+            image = np.repeat(image, 3, axis=2)
+    return image
+
+
+def _note_dark(path: str, brightest: int, note: Callable[[str], object]) -> None:
+    if 0 < brightest < _TWELVE_BITS:
+        note(
+            f"{path}: its 16-bit samples go up to {brightest} of 65535 and are nearly "
+            "black as 8 bits: scale them to the whole range, or name theirs by "
+            f"data.value_range=0,{_TWELVE_BITS - 1}"
+        )
+
+
+def _other_channels(path: str, found: int, pixels: PixelFormat) -> ImageError:
+    return ImageError(
+        f"{path}: it has {found} channel{'s' * (found > 1)}: expected "
+        f"{pixels.channels}, as data.channels says",
+        "image_channels",
+    )
 
 
 def image_size(
@@ -118,6 +166,7 @@ def image_size(
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
     span: Span | None = None,
+    pixels: PixelFormat = RGB,
 ) -> tuple[int, int]:
     """The (height, width) that `read_image` would return, from the header alone.
 
@@ -127,12 +176,12 @@ def image_size(
     if span is not None:
         stream = io.BytesIO(read_bytes(path, span))
         path = _name(path, span)
-        header = _checked_header(path, stream, max_pixels)
+        header = _checked_header(path, stream, max_pixels, pixels)
     else:
         _check_file(path)
         try:
             with open(path, "rb") as file:
-                header = _checked_header(path, file, max_pixels)
+                header = _checked_header(path, file, max_pixels, pixels)
         except OSError as error:
             raise ImageError(f"{path}: {error.strerror}", "image_unreadable") from None
     orientation = _orientation(path, header, exif, expected_size)
@@ -183,9 +232,11 @@ def _check_file(path: str, span: Span | None = None) -> int:
     return length
 
 
-def _checked_header(path: str, stream, max_pixels: int) -> ImageHeader:
+def _checked_header(
+    path: str, stream, max_pixels: int, pixels: PixelFormat
+) -> ImageHeader:
     try:
-        header = read_header(stream)
+        header = read_header(stream, pixels)
     except ImageError as error:
         raise ImageError(f"{path}: {error}", "image_unreadable") from None
     if header.width * header.height > max_pixels:
@@ -194,6 +245,8 @@ def _checked_header(path: str, stream, max_pixels: int) -> ImageHeader:
             f"{max_pixels}; make it smaller",
             "image_too_large",
         )
+    if not pixels.converts and header.channels != pixels.channels:
+        raise _other_channels(path, header.channels, pixels)
     return header
 
 
@@ -223,9 +276,11 @@ def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
     """Brings an image upright from its EXIF orientation."""
     if orientation == 1:
         return image
+    channels = image.shape[2]  # OpenCV drops the axis where there is one
     if orientation <= 4:  # mirrored, upside down, upside down and mirrored
-        return cv2.flip(image, {2: 1, 3: -1, 4: 0}[orientation])
-    turned = cv2.transpose(image)
-    if orientation == 5:
-        return turned
-    return cv2.flip(turned, {6: 1, 7: -1, 8: 0}[orientation])
+        turned = cv2.flip(image, {2: 1, 3: -1, 4: 0}[orientation])
+    else:
+        turned = cv2.transpose(image)
+        if orientation > 5:
+            turned = cv2.flip(turned, {6: 1, 7: -1, 8: 0}[orientation])
+    return turned.reshape(*turned.shape[:2], channels)

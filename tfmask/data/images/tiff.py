@@ -6,8 +6,9 @@ are refused by name.
 """
 
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from tfmask.data.images.pixels import RGB, PixelFormat
 from tfmask.errors import ImageError
 
 ORIENTATION = 274
@@ -40,20 +41,47 @@ _COMPRESSIONS = {
     52546: "JPEG XL",
 }
 _PALETTE = 3
+_RANGED = {(2, 16), (3, 32)}  # (format, bits): signed and floating point
 _ADVICE = "save it with LZW, Deflate or no compression"
 
 
-def read_size(stream: BinaryIO) -> tuple[int, int]:
-    """(width, height) of the first page.
+class TiffLayout(NamedTuple):
+    """What a TIFF holds."""
+
+    width: int
+    height: int
+    samples: int  # of a pixel of the first page
+    pages: int  # those that have the first one's size and samples, from the first on
+
+
+def read_layout(stream: BinaryIO, pixels: PixelFormat = RGB) -> TiffLayout:
+    """The layout of a file, whose pages are counted where several are asked for.
 
     Raises:
       ImageError: no size, or pixels that cannot be read rightly.
       struct.error: the file ends inside the header.
     """
-    tags = read_tags(stream)
+    tags, following = _read_directory(stream, None)
+    _check_page(tags, pixels)
+    size = tags[_WIDTH][0], tags[_HEIGHT][0]
+    samples = tags.get(_SAMPLES, (1,))[0]
+    pages = 1
+    while not pixels.converts and following and pages <= pixels.channels:
+        more, following = _read_directory(stream, following)
+        _check_page(more, pixels)
+        if (more[_WIDTH][0], more[_HEIGHT][0]) != size or (
+            more.get(_SAMPLES, (1,))[0] != samples
+        ):
+            break
+        pages += 1
+    return TiffLayout(*size, samples, pages)
+
+
+def _check_page(tags: dict[int, tuple[int, ...]], pixels: PixelFormat) -> None:
+    """Refuses a page that cannot be read rightly."""
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise ImageError("damaged TIFF: no width and height")
-    _check_samples(tags)
+    _check_samples(tags, pixels)
     compression = tags.get(_COMPRESSION, (1,))[0]
     if compression not in _READABLE:
         name = _COMPRESSIONS.get(compression, f"number {compression}")
@@ -71,33 +99,41 @@ def read_size(stream: BinaryIO) -> tuple[int, int]:
             "is a TIFF whose first page is a preview of a larger image: save the image "
             "alone"
         )
-    return tags[_WIDTH][0], tags[_HEIGHT][0]
 
 
-def _check_samples(tags: dict[int, tuple[int, ...]]) -> None:
+def _check_samples(tags: dict[int, tuple[int, ...]], pixels: PixelFormat) -> None:
     """Refuses kinds of samples that OpenCV cannot decode, or decodes wrongly."""
     bits, sample_format = tags.get(_BITS, (1,)), tags.get(_FORMAT, (1,))
-    if set(sample_format) != {1} or max(bits) > 16:
+    kind = sample_format[0], max(bits)
+    ranged = kind in _RANGED and len(set(sample_format)) == len(set(bits)) == 1
+    if (set(sample_format) != {1} or max(bits) > 16) and not (
+        ranged and pixels.value_range
+    ):
         word = {2: "signed", 3: "floating point"}.get(sample_format[0], "unusual")
+        hint = ", or name their range by data.value_range=LOW,HIGH" if ranged else ""
         raise ImageError(
             f"is a TIFF of {word} {max(bits)}-bit samples, which have no fixed range: "
-            "save it with unsigned samples of 8 or 16 bits"
+            f"save it with unsigned samples of 8 or 16 bits{hint}"
         )
     channels = tags.get(_SAMPLES, (1,))[0]
     if not 1 <= channels <= 4:
-        raise ImageError(
-            f"is a TIFF of {channels} channels: expected 1 (gray) or 3 (RGB), either "
-            "with alpha or without"
-        )
+        wanted = "expected 1 (gray) or 3 (RGB), either with alpha or without"
+        if not pixels.converts:
+            wanted = "save each channel as a page, or all as a NumPy array (.npy)"
+        raise ImageError(f"is a TIFF of {channels} channels: {wanted}")
     depth = max(bits)
-    if depth not in (1, 8, 16) and tags.get(_PHOTOMETRIC, (1,))[0] != _PALETTE:
+    if (
+        depth not in (1, 8, 16)
+        and not ranged
+        and tags.get(_PHOTOMETRIC, (1,))[0] != _PALETTE
+    ):
         raise ImageError(
             f"is a TIFF of {depth}-bit samples: save it with samples of 8 or 16 bits"
         )
-    if depth == 16 and channels > 1 and tags.get(_PLANAR, (1,))[0] == 2:
+    if depth > 8 and channels > 1 and tags.get(_PLANAR, (1,))[0] == 2:
         raise ImageError(
-            "is a TIFF of 16-bit samples with its channels one after the other: save "
-            "it with the channels of a pixel side by side (contiguous)"
+            f"is a TIFF of {depth}-bit samples with its channels one after the other: "
+            "save it with the channels of a pixel side by side (contiguous)"
         )
 
 
@@ -108,12 +144,19 @@ def read_tags(stream: BinaryIO) -> dict[int, tuple[int, ...]]:
       ImageError: it is no TIFF structure.
       struct.error: it ends early.
     """
+    return _read_directory(stream, None)[0]
+
+
+def _read_directory(
+    stream: BinaryIO, start: int | None
+) -> tuple[dict[int, tuple[int, ...]], int]:
+    """Tags of the directory at a place, None: of the first; and where the next is."""
     stream.seek(0)
     mark, _ = _unpack(stream, "2sH")
     if mark not in (b"II", b"MM"):
         raise ImageError("damaged TIFF structure")
     order = "<" if mark == b"II" else ">"
-    stream.seek(_unpack(stream, order + "I")[0])
+    stream.seek(_unpack(stream, order + "I")[0] if start is None else start)
     (entries,) = _unpack(stream, order + "H")
     position, tags = stream.tell(), {}
     for index in range(min(entries, 512)):
@@ -126,7 +169,9 @@ def read_tags(stream: BinaryIO) -> dict[int, tuple[int, ...]]:
         if struct.calcsize(code) * count > 4:  # the values stand elsewhere
             stream.seek(_unpack(stream, order + "I")[0])
         tags[tag] = _unpack(stream, f"{order}{count}{code}")
-    return tags
+    stream.seek(position + 12 * entries)
+    end = stream.read(4)  # an EXIF block may end without it
+    return tags, struct.unpack(order + "I", end)[0] if len(end) == 4 else 0
 
 
 def _unpack(stream: BinaryIO, code: str) -> tuple:

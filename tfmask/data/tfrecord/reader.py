@@ -22,6 +22,7 @@ from tfmask.data.coco.image_checks import ImageEntry
 from tfmask.data.coco.reader import record_of
 from tfmask.data.coco.record_checks import check_annotations
 from tfmask.data.dataset import Dataset
+from tfmask.data.images.pixels import pixel_format
 from tfmask.data.images.read import Span, image_size
 from tfmask.data.problems import ERROR, WARNING, Problem
 from tfmask.data.tfrecord import shards as files
@@ -72,7 +73,7 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     counts = files.read_counts(shards)
     with ThreadPoolExecutor(_READERS) as pool:
         read_shards = pool.map(
-            lambda name: _read_shard(name, options.exif, counts), shards.paths
+            lambda name: _read_shard(name, options, counts), shards.paths
         )
         parts = list(read_shards)
     for part in parts:
@@ -122,7 +123,7 @@ def read(path: str, images: str, options: DataConfig, log=print) -> Dataset:
     )
 
 
-def _read_shard(path: str, exif: str, counts: dict[str, int]) -> _Shard:
+def _read_shard(path: str, options: DataConfig, counts: dict[str, int]) -> _Shard:
     shard = _Shard([], [], 0)
     lost, last = 0, 0
 
@@ -138,7 +139,7 @@ def _read_shard(path: str, exif: str, counts: dict[str, int]) -> _Shard:
                 report(record.number, "record_damaged", record.message)
                 continue
             try:
-                shard.opened.append(_open(path, record, exif))
+                shard.opened.append(_open(path, record, options))
             except (Fault, ImageError) as error:
                 lost += 1
                 report(record.number, error.kind, _message(error, path, record))
@@ -157,11 +158,13 @@ def _read_shard(path: str, exif: str, counts: dict[str, int]) -> _Shard:
     return shard._replace(lost=lost)
 
 
-def _open(path: str, record: Record, exif: str) -> _Opened:
+def _open(path: str, record: Record, options: DataConfig) -> _Opened:
     fields = parse_example(record.data)
     start = record.offset + record.data.index(fields.encoded)
     span = Span(record.number, start, len(fields.encoded))
-    height, width = image_size(path, exif, fields.size, span=span)
+    height, width = image_size(
+        path, options.exif, fields.size, span=span, pixels=pixel_format(options)
+    )
     masks: list[seg.RLE | SegmentationError] = []
     for png in fields.masks:
         try:

@@ -52,7 +52,11 @@ def backbone(prefix: str, settings: ModelConfig) -> tuple[Rule, ...]:
     block = "backbone/res{stage}_{block}/{conv}"
     name = prefix + "res{stage}.{block}.{conv}."
     return (
-        Rule("backbone/stem/kernel", prefix + "stem.conv1.weight", TORCH_CONV),
+        Rule(
+            "backbone/stem/kernel",
+            prefix + "stem.conv1.weight",
+            stem_layout(TORCH_CONV, settings, None),
+        ),
         *norm_rules(
             "backbone/stem", prefix + "stem.conv1.norm.{stat}", {}, settings, 1e-5
         ),
