@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 # What a random number is for; part of its seed, so that draws do not repeat each other.
-ORDER, SCALE, FLIP, REPEAT, TURN, CHANGES, PASTE = range(7)
+ORDER, SCALE, FLIP, TURN, CHANGES, PASTE, REPEAT = range(7)
 _WINDOW = 64  # batches among which images of like shape are brought together
 
 

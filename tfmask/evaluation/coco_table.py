@@ -42,9 +42,10 @@ def format_table(metrics, per_class: bool = True) -> str:
             f"mask AP of crowded instances: {cell(metrics['mask/AP_crowded'])} "
             f"(AP50 {cell(metrics['mask/AP50_crowded'])})"
         )
-    if kinds:
-        rows = [["AP at IoU", *metrics.per_iou[kinds[0]]]]
-        rows += [[k, *map(cell, metrics.per_iou[k].values())] for k in kinds]
+    if metrics.per_iou:
+        thresholds = next(iter(metrics.per_iou.values()))
+        rows = [["AP at IoU", *thresholds]]
+        rows += [[k, *map(cell, v.values())] for k, v in metrics.per_iou.items()]
         lines += ["", *columns(rows)]
     if per_class and len(metrics.per_class) > 0 and kinds:
         rows = [["class", "instances"]]
