@@ -4,16 +4,22 @@ Destroying one waits for the Python calls that it has under way. Python's garbag
 collector runs in whichever thread allocates, those of such calls included: an iterator
 in a cycle of references, as a traceback makes them, would be destroyed inside its own
 call and wait for itself. So what an iterator waits with is held here until the iterator
-is gone, and then let go of where no call of it runs.
+is gone, and then let go of where no call of it runs, and no lock is held that a call
+needs. Datasets that are made of such a one (`take`, `map`, `batch`, ...) are such too.
 """
 
 import functools
+import inspect
 import itertools
 import queue
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+
+_MARK = "_tfmask_reaped"  # of the classes that are made here
 _held: dict[int, object] = {}  # number of a living iterator -> its resource
 _numbers = itertools.count()
 _gone: queue.SimpleQueue = queue.SimpleQueue()
@@ -24,7 +30,8 @@ _threads: list[threading.Thread] = []
 def reaped(dataset):
     """The same `tf.data.Dataset`, whose iterators in Python end as said above."""
     kind: Any = type(dataset)
-    dataset.__class__ = _class_of(kind)
+    if not hasattr(kind, _MARK):
+        dataset.__class__ = _class_of(kind)
     return dataset
 
 
@@ -35,7 +42,30 @@ def _class_of(kind: Any) -> Any:
         _hold(iterator)
         return iterator
 
-    return type(kind.__name__, (kind,), {"__iter__": iterate})
+    own = {"__iter__": iterate, _MARK: True} | _derivations(kind)
+    return type(kind.__name__, (kind,), own)
+
+
+def _derivations(kind: Any) -> dict[str, Callable]:
+    """The public methods, so that a dataset that they return is reaped as well."""
+
+    def derive(name):
+        method = getattr(kind, name)
+
+        @functools.wraps(method)
+        def call(self, *args, **kwargs):
+            value = method(self, *args, **kwargs)
+            return reaped(value) if isinstance(value, tf.data.Dataset) else value
+
+        return call
+
+    # Static methods and properties belong to no dataset.
+    attributes = {name: inspect.getattr_static(kind, name) for name in dir(kind)}
+    return {
+        name: derive(name)
+        for name, value in attributes.items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
 
 
 def _hold(iterator) -> None:
