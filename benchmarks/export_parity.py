@@ -77,7 +77,7 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
     import tensorflow as tf
     from export.export_cases import (
         run_apart,
-        run_openvino_apart,
+        run_by_runtime_apart,
         tell_scores_apart,
     )
     from export.parity import compare, worst
@@ -120,7 +120,9 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
             from tfmask.export import openvino
 
             path = openvino.export(*work, folder / form)
-            results = run_openvino_apart(path / "model.xml", images, folder)
+            results = run_by_runtime_apart(
+                "openvino", path / "model.xml", images, folder
+            )
             answers = [(answer, 0) for answer in results]
         parity = worst(
             [compare(*a, p, class_map) for a, p in zip(answers, predictions)]
