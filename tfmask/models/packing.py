@@ -31,6 +31,24 @@ def pack(valid: tf.Tensor) -> Packed:
     return Packed(tf.cast(tf.where(valid), tf.int32), tf.shape(valid))
 
 
+def map_images(function, inputs: tuple, signature):
+    """`tf.map_fn` over the images of a batch; a batch that is known to be one needs no
+    loop, which not every runtime has.
+
+    Args:
+      function: of a tuple, each part the image's own.
+      inputs: tensors `[B, ...]`, or lists of them.
+      signature: types of what the function returns, in the same structure.
+
+    Returns:
+      What the function returns, `[B, ...]` each.
+    """
+    if not any(value.shape[0] == 1 for value in tf.nest.flatten(inputs)):
+        return tf.map_fn(function, inputs, fn_output_signature=signature)
+    outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
+    return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
+
+
 # Numbers of rois that a GPU computes masks for. Every new number is a new shape of
 # convolution, which cuDNN plans for a tenth of a second or more; training meets
 # hundreds of numbers of foreground rois, and these are few.

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.part import Rule
+from tfmask.models.packing import map_images
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.nms import ABSENT, class_offsets, nms
 from tfmask.structures import Detections
@@ -70,10 +71,10 @@ class DetectionSelection(Rule):
                 tf.where(present, tf.gather(roi, kept), 0),
             )
 
-        boxes, scores, labels, present, rois = tf.map_fn(
+        boxes, scores, labels, present, rois = map_images(
             one_image,
             (class_scores, boxes, valid, image_sizes),
-            fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
+            (tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
         )
         detections = Detections(
             tf.ensure_shape(boxes, [None, limit, 4]),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfmask.layers.part import Part, Rule, one_of
 from tfmask.losses import detection as losses
+from tfmask.models.packing import map_images
 from tfmask.models.rules import (
     ANCHOR_SALT,
     AnchorGenerator,
@@ -178,14 +179,14 @@ class RegionProposals(Part):
             best = tf.pad(best, [[0, missing]], constant_values=2 * ABSENT)
             return tf.pad(tf.gather(boxes, index), [[0, missing], [0, 0]]), best
 
-        boxes, scores = tf.map_fn(
+        boxes, scores = map_images(
             one_image,
             (
                 [tf.stop_gradient(v) for v in logits],
                 [tf.stop_gradient(v) for v in deltas],
                 image_sizes,
             ),
-            fn_output_signature=(tf.float32, tf.float32),
+            (tf.float32, tf.float32),
         )
         boxes, scores = tf.stop_gradient(boxes), tf.stop_gradient(scores)
         length = None if shared else post
