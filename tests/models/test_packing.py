@@ -41,3 +41,27 @@ def test_padding_rois_changes_no_result(monkeypatch, head):
         scale = np.abs(tf.convert_to_tensor(one)).max()
         difference = np.abs(tf.convert_to_tensor(one - other)).max()
         assert difference <= 1e-4 * scale + 1e-7
+
+
+def test_a_batch_of_one_is_mapped_without_a_loop():
+    def function(image):
+        (value, other), size = image
+        return value + other[0], size * 2
+
+    def call(values, others, sizes):
+        return packing.map_images(
+            function, ([values, others], sizes), (tf.float32, tf.int32)
+        )
+
+    for count in (1, 3):
+        values = tf.reshape(tf.range(2.0 * count), [count, 2])
+        inputs = values, 10 * values, tf.range(count)
+        traced = tf.function(call).get_concrete_function(*inputs)
+        loops = {op.type for op in traced.graph.get_operations()} & {
+            "While",
+            "StatelessWhile",
+        }
+        assert bool(loops) == (count > 1)
+        total, sizes = traced(*inputs)
+        np.testing.assert_array_equal(total, values + 10 * values[:, :1])
+        np.testing.assert_array_equal(sizes, 2 * tf.range(count))

@@ -56,7 +56,8 @@ def freeze_with_roi_align(
     Each RoIAlign is one CropAndResize, see `ops._roi_sampling.as_one_op`.
 
     Raises:
-      ExportError: pooling that needs the samples of a RoIAlign one by one.
+      ExportError: pooling that needs the samples of a RoIAlign one by one; a part that
+        crops and resizes itself, as deformable convolutions do.
     """
     module = model.refinement
     refines = module is not None and module.box_head is not None
@@ -66,7 +67,14 @@ def freeze_with_roi_align(
             f"number of samples for {runtime}, e.g. 2, or --format saved_model"
         )
     with as_one_op():
-        return freeze_detector(model, data, class_map, limits)
+        frozen = freeze_detector(model, data, class_map, limits)
+    for node in frozen.graph_def.node:
+        if node.op == "CropAndResize" and node.attr["method"].s != b"nearest":
+            raise ExportError(
+                f"{runtime} does not have CropAndResize, which a part of this model "
+                "needs (deformable convolutions do): expected --format saved_model"
+            )
+    return frozen
 
 
 def freeze_detector(

@@ -36,7 +36,8 @@ def as_one_op():
     For converters to a runtime that has RoIAlign itself, which replace each by that:
     the operation's image is the feature map without a border, its boxes are
     `[x1, y1, x2, y2]` in cells, and its extrapolation value is the sampling ratio, plus
-    one half where `aligned`. TensorFlow cannot run the graph to any use.
+    one half where `aligned`. The method "nearest" tells it from what is truly a
+    CropAndResize. TensorFlow cannot run the graph to any use.
     """
     _one_op.append(True)
     try:
@@ -239,6 +240,7 @@ def _pool_as_one_op(
         boxes=tf.pad(boxes, [[0, 1], [0, 0]]) / stride,
         box_ind=tf.pad(batch_indices, [[0, 1]]),
         crop_size=grid,
+        method="nearest",
         extrapolation_value=ratio + (0.5 if aligned else 0.0),
     )[:-1]
     if masks is None:
