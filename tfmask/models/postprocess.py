@@ -51,7 +51,8 @@ class DetectionSelection(Rule):
             scores, candidates, usable, size = args
             usable = usable[:, None] & (scores > self.score_threshold)
             where = tf.where(usable & tf.math.is_finite(scores))  # [P, 2] (roi, class)
-            roi, kind = tf.unstack(tf.cast(where, tf.int32), axis=1)
+            where = tf.cast(where, tf.int32)
+            roi, kind = where[:, 0], where[:, 1]  # LiteRT does not unstack no rows
             score = tf.gather_nd(scores, where)
             row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
             box = box_ops.clip(tf.gather_nd(candidates, row), size, self.inclusive)
