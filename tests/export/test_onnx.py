@@ -12,11 +12,12 @@ from export.export_cases import (
     trained,
 )
 from export.parity import compare
+from models.model_cases import change
 
 from tfmask.errors import ExportError
 from tfmask.evaluation.predictor import Predictor
 from tfmask.export.limits import Limits
-from tfmask.export.onnx import export
+from tfmask.export.onnx import FILE, export
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def check(name, tmp_path, images=PHOTOGRAPHS, **limits):
     path = export(model, DATA, CLASSES, tmp_path / "model", limits=Limits(**limits))
     assert sorted(p.name for p in path.iterdir()) == [
         "label_map.pbtxt",
-        "model.onnx",
+        FILE,
         "tfmask.json",
     ]
-    answers = run_by_runtime_apart("onnxruntime", path / "model.onnx", images, tmp_path)
+    answers = run_by_runtime_apart("onnxruntime", path / FILE, images, tmp_path)
     predictions = Predictor(model, DATA, CLASSES).predict(images)
     for answer, prediction in zip(answers, predictions):
         assert compare(answer, 0, prediction, CLASSES).holds()
@@ -66,3 +67,14 @@ def test_what_is_refused(precision, limits, message, tmp_path):
     work = (None, DATA, CLASSES, tmp_path)
     with pytest.raises(ExportError, match=message):
         export(*work, limits=Limits(**limits), precision=precision)
+
+
+@pytest.mark.slow
+def test_an_image_without_detections(tmp_path, runtime):
+    model = trained("mr_rcnn")
+    change(model.boxes, "select", score_threshold=1.0)
+    path = export(model, DATA, CLASSES, tmp_path / "model")
+    (answer,) = run_by_runtime_apart(
+        "onnxruntime", path / FILE, PHOTOGRAPHS[:1], tmp_path
+    )
+    assert answer["num_detections"][0] == 0 and not answer["detection_masks"].any()
