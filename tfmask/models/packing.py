@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.ops import _roi_gathers
+
 
 class Packed(NamedTuple):
     """Where each packed roi came from. M is the number of valid rois of the batch."""
@@ -32,8 +34,10 @@ def pack(valid: tf.Tensor) -> Packed:
 
 
 def map_images(function, inputs: tuple, signature):
-    """`tf.map_fn` over the images of a batch; a batch that is known to be one needs no
-    loop, which not every runtime has.
+    """`tf.map_fn` over the images of a batch.
+
+    Within `ops._roi_gathers.as_gathers` a batch that is known to be one has no loop:
+    the runtimes that it is for do not run this one.
 
     Args:
       function: of a tuple, each part the image's own.
@@ -43,7 +47,8 @@ def map_images(function, inputs: tuple, signature):
     Returns:
       What the function returns, `[B, ...]` each.
     """
-    if not any(value.shape[0] == 1 for value in tf.nest.flatten(inputs)):
+    single = any(value.shape[0] == 1 for value in tf.nest.flatten(inputs))
+    if not (single and _roi_gathers.in_use()):
         return tf.map_fn(function, inputs, fn_output_signature=signature)
     outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
     return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)

@@ -17,7 +17,7 @@ _gathers: list[bool] = []  # not empty within `as_gathers`
 
 @contextlib.contextmanager
 def as_gathers():
-    """What is traced inside pools by `pool_levels`."""
+    """What is traced inside pools by `pool_levels`, and see `packing.map_images`."""
     _gathers.append(True)
     try:
         yield
