@@ -67,6 +67,8 @@ setup(
         ],
         "tensorboard": ["tensorboard"],
         "beam": ["apache-beam>=2.70"],
+        "litert": ["ai-edge-litert>=2.0"],
+        "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
         "openvino": ["openvino>=2025.0"],
         "serve": ["flask>=3", "waitress>=3"],
         "dev": [

@@ -13,6 +13,7 @@ side.
 """
 
 import argparse
+import importlib
 import importlib.util
 import sys
 import tempfile
@@ -43,7 +44,12 @@ SMALL = """
     train.batch_size=2 train.base_batch=2 train.warmup_steps=5 train.clip_norm=10
     train.learning_rate=0.01 train.tensorboard=false
 """.split()
-FORMATS = {"saved_model": "tensorflow", "openvino": "openvino"}
+# Each with what runs it, and the file that this is given.
+FORMATS = {
+    "saved_model": ("tensorflow", None),
+    "openvino": ("openvino", "model.xml"),
+    "onnx": ("onnxruntime", "model.onnx"),
+}
 
 
 def main() -> int:
@@ -77,7 +83,7 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
     import tensorflow as tf
     from export.export_cases import (
         run_apart,
-        run_openvino_apart,
+        run_by_runtime_apart,
         tell_scores_apart,
     )
     from export.parity import compare, worst
@@ -104,7 +110,7 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
     predictions = Predictor(model, config.data, class_map).predict(images)
     work = (model, config.data, class_map)
     rows = []
-    for form, package in FORMATS.items():
+    for form, (package, file) in FORMATS.items():
         if importlib.util.find_spec(package) is None:
             continue
         if form == "saved_model":
@@ -117,10 +123,10 @@ def measure(name, recipe, folder: Path, options) -> list[dict]:
             assert "error" not in answer, answer["error"]
             answers = [(answer, row) for row in range(len(files))]
         else:
-            from tfmask.export import openvino
-
-            path = openvino.export(*work, folder / form)
-            results = run_openvino_apart(path / "model.xml", images, folder)
+            path = importlib.import_module(f"tfmask.export.{form}").export(
+                *work, folder / form
+            )
+            results = run_by_runtime_apart(package, path / file, images, folder)
             answers = [(answer, 0) for answer in results]
         parity = worst(
             [compare(*a, p, class_map) for a, p in zip(answers, predictions)]

@@ -20,7 +20,7 @@ def test_export_arguments():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--format", "onnx"],
+        ["--format", "caffe"],
         ["--precision", "int8"],
         ["--size", "640"],
         ["--max-pixels", "0"],

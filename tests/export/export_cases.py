@@ -1,6 +1,7 @@
 """Small models of each architecture, exported, and photographs for them."""
 
 import dataclasses
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -126,14 +127,20 @@ def run_apart(requests: list, folder, python=sys.executable) -> list[dict]:
     return results
 
 
-def run_openvino_apart(model, images: list, folder) -> list[dict]:
-    """The outputs of a converted model for each image, by OpenVINO alone."""
-    import openvino
+def run_by_runtime_apart(runtime: str, model, images: list, folder) -> list[dict]:
+    """The outputs of a converted model for each image, by a runtime alone.
 
+    Args:
+      runtime: the module's name, e.g. openvino; `run_<its name>.py` calls it.
+      model: file.
+      images: `[H, W, 3]` uint8.
+      folder: for the files between the processes.
+    """
+    module = importlib.import_module(runtime)
     files = [str(folder / "images.npz"), str(folder / "results.npz")]
     np.savez(files[0], **{str(i): image for i, image in enumerate(images)})
-    script = Path(__file__).with_name("run_openvino.py")
-    libraries = str(Path(openvino.__file__).parents[1])
+    script = Path(__file__).with_name(f"run_{runtime}.py")
+    libraries = str(Path(module.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-I", str(script), libraries, str(model), *files],
         capture_output=True,

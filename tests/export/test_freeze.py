@@ -67,3 +67,11 @@ def test_loops_and_branches_do_not_meet_those_of_the_first_trace():
     for _ in range(2):
         frozen = freeze(function, [tf.TensorSpec([None, 2])])
         np.testing.assert_allclose(frozen(tf.ones([1, 2]))["y"], [[2.0, 4.0]])
+
+
+def test_outputs_that_are_constants_stay():
+    def function(x):
+        return {"y": x + 1.0, "size": tf.constant([[4, 5]])}
+
+    frozen = freeze(function, [tf.TensorSpec([1, 2])])
+    np.testing.assert_array_equal(frozen(tf.ones([1, 2]))["size"], [[4, 5]])

@@ -6,7 +6,7 @@ from export.export_cases import (
     DATA,
     MODELS,
     PHOTOGRAPHS,
-    run_openvino_apart,
+    run_by_runtime_apart,
     trained,
 )
 from export.parity import compare
@@ -31,7 +31,9 @@ def check(name, tmp_path):
         "model.xml",
         "tfmask.json",
     ]
-    answers = run_openvino_apart(path / "model.xml", PHOTOGRAPHS, tmp_path)
+    answers = run_by_runtime_apart(
+        "openvino", path / "model.xml", PHOTOGRAPHS, tmp_path
+    )
     predictions = Predictor(model, DATA, CLASSES).predict(PHOTOGRAPHS)
     for answer, prediction in zip(answers, predictions):
         assert compare(answer, 0, prediction, CLASSES).holds()

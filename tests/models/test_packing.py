@@ -9,6 +9,7 @@ from models.model_cases import (
 )
 
 from tfmask.models import packing
+from tfmask.ops._roi_gathers import as_gathers
 
 
 def test_cpus_pad_to_one_roi_and_no_more():
@@ -56,3 +57,28 @@ def test_rows_of_bytes_are_taken_as_they_are(side):
         )
 
     np.testing.assert_array_equal(take(values), values[image, position])
+
+
+def test_a_batch_of_one_is_mapped_without_a_loop():
+    def function(image):
+        (value, other), size = image
+        return value + other[0], size * 2
+
+    def call(values, others, sizes):
+        return packing.map_images(
+            function, ([values, others], sizes), (tf.float32, tf.int32)
+        )
+
+    for count in (1, 3):
+        values = tf.reshape(tf.range(2.0 * count), [count, 2])
+        inputs = values, 10 * values, tf.range(count)
+        with as_gathers():
+            traced = tf.function(call).get_concrete_function(*inputs)
+        loops = {op.type for op in traced.graph.get_operations()} & {
+            "While",
+            "StatelessWhile",
+        }
+        assert bool(loops) == (count > 1)
+        total, sizes = traced(*inputs)
+        np.testing.assert_array_equal(total, values + 10 * values[:, :1])
+        np.testing.assert_array_equal(sizes, 2 * tf.range(count))

@@ -22,18 +22,19 @@ def add_export(subparsers) -> None:
         "--format",
         choices=export.FORMATS,
         default="saved_model",
-        help="for TensorFlow Serving or for OpenVINO (default saved_model)",
+        help="for TensorFlow Serving (the default), OpenVINO, ONNX or LiteRT",
     )
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16", "float16"),
-        help="what the model computes in (default: train.precision)",
+        help="what the model computes in (default: train.precision; ONNX and LiteRT: "
+        "float32 alone)",
     )
     parser.add_argument(
         "--size",
         type=size,
         metavar="HxW",
-        help="every image has this size (default: any)",
+        help="every image has this size (default: any; LiteRT needs one)",
     )
     parser.add_argument(
         "--max-pixels",

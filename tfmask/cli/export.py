@@ -1,6 +1,7 @@
 """What `tfmask export`, `serve`, `batch` and `benchmark` do."""
 
 import dataclasses
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -12,18 +13,21 @@ from tfmask.errors import ExportError
 from tfmask.export.limits import MAX_PIXELS, Limits, check_pixels
 
 __all__ = ("FORMATS", "MAX_PIXELS", "batch", "benchmark", "export", "serve")
-FORMATS = ("saved_model", "openvino")
+FORMATS = ("saved_model", "openvino", "onnx", "litert")
+_FLOAT32 = ("onnx", "litert")  # whose models compute in nothing else
 SIZE = (800, 1333)  # where any size may come: operations are counted for this
 COCO_CLASSES = 80  # of a model whose number of classes nothing says
 
 
 def export(options) -> int:
-    """Write a trained model for TensorFlow Serving or OpenVINO."""
+    """Write a trained model for TensorFlow Serving, OpenVINO, ONNX or LiteRT."""
     config = read_config(options.config, options.overrides)
     check_pixels(config.data)
-    precision = options.precision or config.train.precision
+    as_trained = "float32" if options.format in _FLOAT32 else config.train.precision
+    precision = options.precision or as_trained
     # OpenVINO takes a model in float32 and lowers the precision itself.
-    config.train.precision = "float32" if options.format == "openvino" else precision
+    of_model = precision if options.format == "saved_model" else "float32"
+    config.train.precision = of_model
     if options.max_detections:
         config.model.postprocess.max_detections = options.max_detections
     if options.score_threshold is not None:
@@ -33,17 +37,14 @@ def export(options) -> int:
 
     class_map = read_class_map(options.load) or numbered_classes(config)
     model = load_model(config, options.load, class_map)
-    if options.format == "openvino":
-        from tfmask.export.openvino import export as write
-    else:
-        from tfmask.export.saved_model import export as write
+    writer = importlib.import_module(f"tfmask.export.{options.format}")
     limits = Limits(
         size=options.size, max_pixels=options.max_pixels, full_masks=options.full_masks
     )
     from tfmask.models.macs import model_macs
 
     costs = model_macs(model, *(options.size or SIZE))
-    folder = write(
+    folder = writer.export(
         model,
         config.data,
         class_map,

@@ -1,6 +1,5 @@
 """What a model costs: time, memory, and operations, of each stage and end to end."""
 
-import json
 import resource
 import time
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from tfmask.config import Config
 from tfmask.export.module import fixed_size, padded_size
-from tfmask.export.saved_model import FACTS, latest_version
+from tfmask.export.runners import load
 from tfmask.models.macs import model_macs
 
 _WARMUP = 3  # the first calls trace, place and choose kernels
@@ -46,30 +45,30 @@ def of_model(model, config: Config, size, batch: int, runs: int) -> dict:
 
 
 def of_exported(folder, size, batch: int, runs: int) -> dict:
-    """An exported SavedModel on images of a size, from pixels to detections.
+    """An exported model on images of a size, from pixels to detections.
 
     Args:
       folder: as `tfmask export` wrote it.
       size: (height, width) of the images.
       batch: images at once.
       runs: that are timed.
+
+    Raises:
+      ExportError: see `runners.load`.
     """
-    version = latest_version(folder)
     start = time.perf_counter()
-    function = tf.saved_model.load(str(version)).signatures["serving_default"]
+    runner = load(folder, size, batch)
     loaded = time.perf_counter()
-    images = tf.constant(_noise((batch, *size, 3)))
-    function(images)["num_detections"].numpy()
+    images = _noise((batch, *size, 3))
+    runner.call(images)
     first = time.perf_counter()
-    report = _timed(lambda: function(images), batch, runs)
-    report["detections"] = float(np.mean(function(images)["num_detections"]))
+    report = _timed(lambda: runner.call(images), batch, runs)
+    report["detections"] = float(np.mean(runner.call(images)["num_detections"]))
     report["seconds_to_load"] = loaded - start
     report["seconds_of_first_call"] = first - loaded
-    facts = version / "assets.extra" / FACTS
-    if facts.exists():
-        facts = json.loads(facts.read_text(encoding="utf-8"))
-        report |= {key: facts[key] for key in ("precision", "macs") if key in facts}
-    return {"model": str(version), "image": list(size), **report}
+    known = ("precision", "macs")
+    report |= {key: runner.facts[key] for key in known if key in runner.facts}
+    return {"model": str(runner.folder), "image": list(size), **report}
 
 
 def as_text(report: dict) -> str:
@@ -164,7 +163,7 @@ def _timed(call, batch: int, runs: int) -> dict:
 
 def _seconds(call) -> float:
     start = time.perf_counter()
-    tf.nest.map_structure(lambda value: value.numpy(), call())
+    tf.nest.map_structure(np.asarray, call())  # waits for the values
     return time.perf_counter() - start
 
 

@@ -43,7 +43,7 @@ def freeze(function, signature: list) -> "FrozenModel":
     names = sorted(traced.structured_outputs)  # the order of the flat outputs
     outputs = dict(zip(names, (tensor.name for tensor in frozen.outputs)))
     graph = _fold(frozen.graph.as_graph_def(), inputs, outputs)
-    fold_batch_norm(graph)
+    fold_batch_norm(graph, [_node(name) for name in outputs.values()])
     _rename_functions(graph)
     check_stock(graph)
     return FrozenModel(graph, inputs, outputs)
@@ -168,7 +168,7 @@ def _fold(graph_def, inputs: list, outputs: dict):
     meta = meta_graph_pb2.MetaGraphDef()
     meta.graph_def.CopyFrom(graph_def)
     # What must stay, by the name of the collection that the optimizer reads.
-    kept = [name.split(":")[0] for name in (*inputs, *outputs.values())]
+    kept = [_node(name) for name in (*inputs, *outputs.values())]
     meta.collection_def["train_op"].node_list.value.extend(kept)
     config = config_pb2.ConfigProto()
     rewriter = config.graph_options.rewrite_options
@@ -200,21 +200,23 @@ def _rename_functions(graph_def) -> None:
                 called.name = names.get(called.name, called.name)
 
 
-def fold_batch_norm(graph_def) -> None:
+def fold_batch_norm(graph_def, outputs=()) -> None:
     """Multiplies batch normalisation into the convolution right before it.
 
     Only where the convolution's kernel is a constant and nothing else reads it; others,
     as those before an activation, stay.
+
+    Args:
+      graph_def: changed in place; constants that nothing reads go.
+      outputs: names of nodes that stay all the same.
     """
     nodes = {node.name: node for node in graph_def.node}
     readers = collections.Counter(
-        source.split(":")[0].lstrip("^")
-        for node in graph_def.node
-        for source in node.input
+        _node(source) for node in graph_def.node for source in node.input
     )
 
     def constant(name):
-        node = nodes.get(name.split(":")[0])
+        node = nodes.get(_node(name))
         if node is None or node.op != "Const":
             return None
         return tf.make_ndarray(node.attr["value"].tensor)
@@ -245,9 +247,15 @@ def fold_batch_norm(graph_def) -> None:
         norm.attr["T"].CopyFrom(dtype)
         del norm.input[1:]
         norm.input.append(f"{norm.name}/folded_offset")
-    used = {s.split(":")[0].lstrip("^") for node in graph_def.node for s in node.input}
+    used = {_node(source) for node in graph_def.node for source in node.input}
+    used.update(outputs)
     kept = [n for n in graph_def.node if n.op != "Const" or n.name in used]
     if len(kept) < len(graph_def.node):
         small = type(graph_def)(node=kept)
         del graph_def.node[:]
         graph_def.node.MergeFrom(small.node)
+
+
+def _node(source: str) -> str:
+    """The name of the node that a tensor, or an edge of order alone, comes from."""
+    return source.split(":")[0].lstrip("^")

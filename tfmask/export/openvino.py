@@ -6,27 +6,15 @@ and becomes OpenVINO's own; NonMaxSuppression, loops and branches the front end 
 itself. Nothing falls back to TensorFlow.
 """
 
-import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
-import tensorflow as tf
-
-import tfmask
 from tfmask.config import DataConfig
 from tfmask.errors import ExportError
-from tfmask.export.freeze import freeze, inference
 from tfmask.export.limits import Limits, check_pixels
-from tfmask.export.module import Detector
-from tfmask.export.saved_model import (
-    LABEL_MAP,
-    check_ids,
-    label_map_text,
-    version_folder,
-)
-from tfmask.ops._roi_sampling import as_one_op
+from tfmask.export.runtimes import check, freeze_with_roi_align, new_folder
+from tfmask.export.saved_model import version_folder
 from tfmask.structures import ClassMap
 
 # To be given to OpenVINO when a model is compiled. It reads no precision from the model
@@ -75,51 +63,30 @@ def export(
     """
     check_pixels(data)
     target, limits = version_folder(folder, version), limits or Limits()
-    if limits.full_masks:
-        raise ExportError(
-            "full masks are not written for OpenVINO: expected them to be pasted by "
-            "the client, from detection_masks"
-        )
-    check_ids(class_map)
+    check(class_map, limits, "OpenVINO")
     converted = convert(model, data, class_map, limits)
     openvino = _openvino()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
+    known = {
+        "openvino": openvino.__version__,
+        "precision": precision,
+        "compile_options": HINTS[precision],
+        "size": limits.size,
+    }
+    with new_folder(target, class_map, known | (facts or {})) as temporary:
         openvino.save_model(
             converted,
             str(temporary / "model.xml"),
             compress_to_fp16=precision == "float16",
         )
-        text = label_map_text(class_map)
-        (temporary / LABEL_MAP).write_text(text, encoding="utf-8")
-        known = {
-            "tfmask": tfmask.__version__,
-            "openvino": openvino.__version__,
-            "precision": precision,
-            "compile_options": HINTS[precision],
-            "size": limits.size,
-            "classes": dict(zip(map(str, class_map.ids), class_map.names)),
-        }
-        text = json.dumps(known | (facts or {}), indent=2) + "\n"
-        (temporary / "tfmask.json").write_text(text, encoding="utf-8")
-        os.chmod(temporary, 0o755)  # mkdtemp gives 0700
-        os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
 def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
     """The model as an `openvino.Model`; see `export`."""
     openvino = _openvino()
-    _check_pooling(model)
     from openvino.frontend.tensorflow import ConversionExtension
 
-    detector = Detector(inference(model)[0], data, class_map, limits)
-    images = tf.TensorSpec([1, *(limits.size or (None, None)), 3], tf.uint8)
-    with as_one_op():
-        frozen = freeze(detector.run, [images])
+    frozen = freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
     with tempfile.TemporaryDirectory() as temporary:
         graph = os.path.join(temporary, "frozen.pb")
         with open(graph, "wb") as file:
@@ -169,18 +136,6 @@ def copy_rows_of_unlike_bounds(model) -> None:
         count = ops.gather(ops.shape_of(source), first, first)
         index = ops.range(first, count, ops.constant(1, dtype="int64"), "i64")
         node.input(1).replace_source_output(ops.gather(source, index, first).output(0))
-
-
-def _check_pooling(model) -> None:
-    """OpenVINO's RoIAlign does not give its samples, which the masks weigh."""
-    module = model.refinement
-    if module is None or module.box_head is None or module.pooling == "plain":
-        return
-    if not module.roi_pooling.sampling_ratio:
-        raise ExportError(
-            "model.pool.sampling_ratio=0 with shape-aware pooling: expected a fixed "
-            "number of samples for OpenVINO, e.g. 2, or --format saved_model"
-        )
 
 
 def _openvino():

@@ -51,7 +51,8 @@ def resize(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 def pad(images: tf.Tensor, multiple: int) -> tf.Tensor:
     """Zeros bottom and right up to a multiple: `[B, H, W, 3]` -> `[B, H', W', 3]`."""
     sides = tf.shape(images)[1:3]
-    border = -sides % multiple
+    # Not -sides % multiple: converters differ in remainders of negative numbers.
+    border = (sides + multiple - 1) // multiple * multiple - sides
     padded = tf.pad(images, [[0, 0], [0, border[0]], [0, border[1]], [0, 0]])
     known = [None if s is None else s + -s % multiple for s in images.shape[1:3]]
     return tf.ensure_shape(padded, [images.shape[0], *known, 3])

@@ -105,18 +105,23 @@ def version_folder(folder, version: int | None) -> Path:
     return target
 
 
-def latest_version(folder) -> Path:
-    """The folder with saved_model.pb: the given one, or that of its highest version."""
+def latest_version(folder, files: tuple = ("saved_model.pb",)) -> Path:
+    """The folder with a model's file: the given one, or that of its highest version.
+
+    Args:
+      folder: of a version, or of all.
+      files: names, one of which a model has.
+
+    Raises:
+      ExportError: there is none.
+    """
     folder = Path(folder)
-    versions = sorted(
-        (p for p in folder.glob("*/saved_model.pb") if p.parent.name.isdecimal()),
-        key=lambda p: int(p.parent.name),
-    )
-    for path in (folder / "saved_model.pb", *versions[::-1]):
-        if path.exists():
-            return path.parent
+    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    for path in (folder, *(folder / str(n) for n in sorted(numbers, reverse=True))):
+        if any((path / name).exists() for name in files):
+            return path
     raise ExportError(
-        f"{folder}: no saved_model.pb in it or in a numbered folder of it"
+        f"{folder}: no {' or '.join(files)} in it or in a numbered folder of it"
     )
 
 

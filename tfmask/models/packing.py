@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.ops import _roi_gathers
+
 
 class Packed(NamedTuple):
     """Where each packed roi came from. M is the number of valid rois of the batch."""
@@ -46,6 +48,27 @@ def rows_at(values: tf.Tensor, batch_indices: tf.Tensor, position: tf.Tensor):
 def pack(valid: tf.Tensor) -> Packed:
     """The valid entries of `[B, N]` bool, image by image."""
     return Packed(tf.cast(tf.where(valid), tf.int32), tf.shape(valid))
+
+
+def map_images(function, inputs: tuple, signature):
+    """`tf.map_fn` over the images of a batch.
+
+    Within `ops._roi_gathers.as_gathers` a batch that is known to be one has no loop:
+    the runtimes that it is for do not run this one.
+
+    Args:
+      function: of a tuple, each part the image's own.
+      inputs: tensors `[B, ...]`, or lists of them.
+      signature: types of what the function returns, in the same structure.
+
+    Returns:
+      What the function returns, `[B, ...]` each.
+    """
+    single = any(value.shape[0] == 1 for value in tf.nest.flatten(inputs))
+    if not (single and _roi_gathers.in_use()):
+        return tf.map_fn(function, inputs, fn_output_signature=signature)
+    outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
+    return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
 
 
 # Numbers of rois that a GPU computes masks for. Every new number is a new shape of

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.part import Rule, one_of
+from tfmask.models.packing import map_images
 from tfmask.ops import boxes as box_ops
 from tfmask.ops.nms import ABSENT, class_offsets, nms
 from tfmask.structures import Detections
@@ -55,7 +56,8 @@ class DetectionSelection(Rule):
             scores, candidates, usable, size = args
             usable = usable[:, None] & (scores > self.score_threshold)
             where = tf.where(usable & tf.math.is_finite(scores))  # [P, 2] (roi, class)
-            roi, kind = tf.unstack(tf.cast(where, tf.int32), axis=1)
+            where = tf.cast(where, tf.int32)
+            roi, kind = where[:, 0], where[:, 1]  # LiteRT does not unstack no rows
             score = tf.gather_nd(scores, where)
             row = tf.stack([roi, tf.zeros_like(kind) if shared else kind], axis=1)
             box = box_ops.clip(tf.gather_nd(candidates, row), size, self.inclusive)
@@ -79,10 +81,10 @@ class DetectionSelection(Rule):
                 tf.where(present, tf.gather(roi, kept), 0),
             )
 
-        boxes, scores, labels, present, rois = tf.map_fn(
+        boxes, scores, labels, present, rois = map_images(
             one_image,
             (class_scores, boxes, valid, image_sizes),
-            fn_output_signature=(tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
+            (tf.float32, tf.float32, tf.int32, tf.bool, tf.int32),
         )
         detections = Detections(
             tf.ensure_shape(boxes, [None, limit, 4]),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfmask.layers.part import Part, Rule, one_of
 from tfmask.losses import detection as losses
+from tfmask.models.packing import map_images
 from tfmask.models.rules import (
     ANCHOR_SALT,
     AnchorGenerator,
@@ -235,9 +236,7 @@ class RegionProposals(Part):
                 start += size
             return tf.concat(kept, axis=0), tf.stack(found)
 
-        return tf.map_fn(
-            one_image, (boxes, scores), fn_output_signature=(tf.int32, tf.int32)
-        )
+        return map_images(one_image, (boxes, scores), (tf.int32, tf.int32))
 
     def draw(self, anchors, targets, image_sizes: tf.Tensor, seeds) -> AnchorSamples:
         """Draws the anchors that train (Faster R-CNN sec. 3.1.3).

@@ -36,7 +36,8 @@ def as_one_op():
     For converters to a runtime that has RoIAlign itself, which replace each by that:
     the operation's image is the feature map without a border, its boxes are
     `[x1, y1, x2, y2]` in cells, and its extrapolation value is the sampling ratio, plus
-    one half where `aligned`. TensorFlow cannot run the graph to any use.
+    one half where `aligned`. The method "nearest" tells it from what is truly a
+    CropAndResize. TensorFlow cannot run the graph to any use.
     """
     _one_op.append(True)
     try:
@@ -71,7 +72,7 @@ def pool_map(
             features, boxes, batch_indices, masks, size, stride, sampling_ratio, aligned
         )
     padded = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    start, sides = _feature_frame(boxes, stride, aligned)
+    start, sides = feature_frame(boxes, stride, aligned)
     if sampling_ratio > 0:
         samples = (sampling_ratio, sampling_ratio)
         return _sample(padded, start, sides, batch_indices, masks, size, *samples)
@@ -80,8 +81,11 @@ def pool_map(
     return _sample_adaptive(padded, start, sides, batch_indices, masks, size, counts)
 
 
-def _feature_frame(boxes, stride, aligned):
-    """Corner and sides of boxes in cells, as (y, x) pairs `[M, 2]`."""
+def feature_frame(boxes, stride, aligned):
+    """Corner and sides of boxes in cells, as (y, x) pairs `[M, 2]`.
+
+    `stride`: pixels per cell, of all boxes or `[M, 1]`.
+    """
     boxes = tf.stop_gradient(tf.cast(boxes, tf.float32))
     finite = tf.reduce_all(tf.math.is_finite(boxes), axis=1, keepdims=True)
     # crop_and_resize's gradient crashes on NaN, and huge boxes overflow its indices.
@@ -98,7 +102,7 @@ def _sample(padded, start, sides, batch_indices, masks, size, samples_y, samples
     read = _gather_bilinear if padded.dtype == tf.float64 else _crop_and_resize
     samples = read(padded, start, sides, batch_indices, grid)
     if masks is not None:
-        samples *= _mask_samples(masks, grid)[..., tf.newaxis]
+        samples *= mask_samples(masks, grid)[..., tf.newaxis]
     channels = padded.shape[-1]
     if isinstance(samples_y, int):
         if samples_y == samples_x == 1:
@@ -133,7 +137,7 @@ def _gather_bilinear(padded, start, sides, batch_indices, grid):
         at = tf.cast(start[:, i, tf.newaxis], tf.float64) + 1.0
         at += tf.cast(sides[:, i, tf.newaxis], tf.float64) * fraction  # [M, n]
         inside = (at >= 0.0) & (at <= tf.cast(extent - 1, tf.float64))
-        low, high, weight = _neighbours(at, extent)
+        low, high, weight = neighbours(at, extent)
         inside = tf.cast(inside, tf.float64)
         return ((low, (1.0 - weight) * inside), (high, weight * inside))
 
@@ -148,14 +152,14 @@ def _gather_bilinear(padded, start, sides, batch_indices, grid):
     return total
 
 
-def _mask_samples(masks, grid):
+def mask_samples(masks, grid):
     """Masks at the grid's places in their boxes, `[M, ny, nx]`."""
     for i, axis in ((0, 1), (1, 2)):
         count = tf.cast(grid[i], masks.dtype)
         extent = tf.shape(masks, out_type=tf.int64)[axis]
         # The corrected Eq. 5: see ops.shape_aware_roi_align.
         at = (tf.range(count) + 0.5) / count * tf.cast(extent, masks.dtype) - 0.5
-        low, high, weight = _neighbours(at, extent)
+        low, high, weight = neighbours(at, extent)
         weight = weight[:, tf.newaxis] if axis == 1 else weight
         masks = (1.0 - weight) * tf.gather(masks, low, axis=axis) + (
             weight * tf.gather(masks, high, axis=axis)
@@ -163,11 +167,14 @@ def _mask_samples(masks, grid):
     return masks
 
 
-def _neighbours(at, extent):
-    """The two cells around a place, clamped to the border, and the second's weight."""
+def neighbours(at, extent):
+    """The two cells around a place, clamped to the border, and the second's weight.
+
+    Indices are of the extent's type.
+    """
     at = tf.clip_by_value(at, 0.0, tf.cast(extent - 1, at.dtype))
     low = tf.floor(at)
-    index = tf.cast(low, tf.int64)
+    index = tf.cast(low, extent.dtype)
     return index, tf.minimum(index + 1, extent - 1), at - low
 
 
@@ -233,11 +240,12 @@ def _pool_as_one_op(
         boxes=tf.pad(boxes, [[0, 1], [0, 0]]) / stride,
         box_ind=tf.pad(batch_indices, [[0, 1]]),
         crop_size=grid,
+        method="nearest",
         extrapolation_value=ratio + (0.5 if aligned else 0.0),
     )[:-1]
     if masks is None:
         return pooled
-    pooled *= _mask_samples(masks, grid)[..., tf.newaxis]
+    pooled *= mask_samples(masks, grid)[..., tf.newaxis]
     # Not by avg_pool2d: of levels without boxes OpenVINO takes no pools.
     shape = [-1, size, samples, size, samples, features.shape[-1]]
     return tf.reduce_mean(tf.reshape(pooled, shape), [2, 4])

@@ -40,7 +40,7 @@ def upsample_nearest(x: tf.Tensor, factor: int) -> tf.Tensor:
     def upsample(x):
         b, h, w, c = tf.unstack(tf.shape(x))
         shape = [b, h, factor, w, factor, c]
-        y = tf.broadcast_to(x[:, :, None, :, None, :], shape)
+        y = tf.broadcast_to(tf.reshape(x, [b, h, 1, w, 1, c]), shape)
         y = tf.reshape(y, [b, factor * h, factor * w, x.shape[-1]])
 
         def gradient(upstream):

@@ -32,7 +32,7 @@ each axis. Shape-aware RoIAlign is then RoIAlign's 14x14 samples, times the mask
 
 import tensorflow as tf
 
-from tfmask.ops import _library
+from tfmask.ops import _library, _roi_gathers
 from tfmask.ops._roi_sampling import MAX_SAMPLES, pool_map
 from tfmask.ops.roi_levels import LevelsBySize
 
@@ -188,6 +188,12 @@ def _pool_stock(
     ]
     with tf.control_dependencies([check for check in checks if check is not None]):
         levels = tf.identity(levels)
+    if _roi_gathers.in_use():
+        pooled = _roi_gathers.pool_levels(
+            features, boxes, batch_indices, levels, masks, size, strides,
+            sampling_ratio, aligned,
+        )  # fmt: skip
+        return tf.cast(pooled, stored)
     rows, pooled = [], []
     for level, (feature, stride) in enumerate(zip(features, strides)):
         chosen = tf.cast(tf.where(levels == level)[:, 0], tf.int32)
