@@ -27,6 +27,7 @@ SMALL = [
     "data.eval_max_side=96",
     "train.steps=1",
     "train.batch_size=2",
+    "train.random_trunk=true",
     "train.tensorboard=false",
 ]
 
