@@ -79,7 +79,10 @@ def draw(
         return tf.random.stateless_uniform([total], seed=pair)
 
     alone = labels.shape.rank == 1
-    keys = random(seed) if alone else tf.map_fn(random, seed, fn_output_signature=tf.float32)
+    if alone:
+        keys = random(seed)
+    else:
+        keys = tf.map_fn(random, seed, fn_output_signature=tf.float32)
     limit = tf.minimum(batch, total)
     fg_limit = tf.minimum(int(batch * fg_fraction), total)
     fg_key, fg_index = tf.math.top_k(tf.where(labels > 0, keys, -1.0), fg_limit)
