@@ -1,5 +1,6 @@
 """What a predictor gives, and what it refuses. Takes no TensorFlow."""
 
+import abc
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -64,11 +65,12 @@ class DatasetRun(NamedTuple):
     dataset: Dataset  # what they are judged by: without images that are unreadable
 
 
-class DatasetPredictor:
-    """Base of what runs a model over a data set. A subclass has `stream_dataset`."""
+class DatasetPredictor(abc.ABC):
+    """Base of what runs a model over a data set."""
 
     class_map: ClassMap
 
+    @abc.abstractmethod
     def stream_dataset(
         self, dataset: Dataset, batch_size: int = 1, log=print
     ) -> Iterator[list[tuple[int, Prediction]]]:
@@ -77,7 +79,6 @@ class DatasetPredictor:
         Arguments and errors as of `run_dataset`; images that cannot be read are in no
         batch.
         """
-        raise NotImplementedError
 
     def run_dataset(
         self, dataset: Dataset, batch_size: int = 1, progress=None, log=print
