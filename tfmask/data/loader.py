@@ -87,15 +87,9 @@ class ExampleLoader:
         self._log = log
         self._lock = threading.Lock()
         self._noted = False
-        self.epoch_size = len(dataset)  # positions of the stream
         self._aspects = np.array([r.width / r.height for r in dataset.images])
-        self._factors: np.ndarray | None = None  # None: each image comes once
-        if training and data_config.repeat_threshold:
-            self._factors = repeat_factors(
-                [r.labels[~r.crowd] for r in dataset.images],
-                data_config.repeat_threshold,
-            )
-            self.epoch_size = round(self._factors.sum())
+        self._factors = factors_of(dataset, data_config) if training else None
+        self.epoch_size = positions(dataset, self._factors)
         self._order = functools.lru_cache(maxsize=2)(self._epoch)
 
     @property
@@ -335,3 +329,16 @@ class ExampleLoader:
             first, self._noted = not self._noted, True
         if first and self._log is not None:
             self._log(f"{text}; more such images are not named")
+
+
+def factors_of(dataset: Dataset, data_config: DataConfig) -> np.ndarray | None:
+    """How often each image comes in an epoch of training; None: each of them once."""
+    if not data_config.repeat_threshold:
+        return None
+    labels = [record.labels[~record.crowd] for record in dataset.images]
+    return repeat_factors(labels, data_config.repeat_threshold)
+
+
+def positions(dataset: Dataset, factors: np.ndarray | None) -> int:
+    """Positions of the stream in one epoch."""
+    return len(dataset) if factors is None else round(factors.sum())

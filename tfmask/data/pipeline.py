@@ -29,7 +29,7 @@ import tensorflow as tf
 from tfmask.config import DataConfig
 from tfmask.data.canvas import canvases
 from tfmask.data.dataset import Dataset
-from tfmask.data.loader import ExampleLoader, Plan
+from tfmask.data.loader import ExampleLoader, Plan, factors_of, positions
 from tfmask.data.reaper import reaped
 from tfmask.errors import DataError
 
@@ -123,7 +123,7 @@ def padding_of(data_config: DataConfig) -> str:
 
 def epoch_size(dataset: Dataset, data_config: DataConfig) -> int:
     """Positions of the training stream in one epoch: the images, those repeated so."""
-    return ExampleLoader(dataset, data_config, True, 0).epoch_size
+    return positions(dataset, factors_of(dataset, data_config))
 
 
 def evaluation_dataset(
@@ -135,7 +135,7 @@ def evaluation_dataset(
     `data.max_bad_fraction` of them; with `data.strict` it is an error.
     """
     loader = ExampleLoader(dataset, data_config, False, 0, log=log)
-    groups = evaluation_batches(dataset, data_config, batch_size)
+    groups = _groups(loader, batch_size)
     table = np.full((len(groups), batch_size), -1, np.int64)
     for row, group in zip(table, groups):
         row[: len(group)] = group
@@ -160,9 +160,12 @@ def evaluation_batches(
     A batch holds images of one padded shape, so that nothing is computed on padding
     that would not be there if each image came alone.
     """
-    loader = ExampleLoader(dataset, data_config, False, 0)
+    return _groups(ExampleLoader(dataset, data_config, False, 0), batch_size)
+
+
+def _groups(loader: ExampleLoader, batch_size: int) -> list[list[int]]:
     groups: dict[tuple, list[int]] = {}
-    for index in range(len(dataset)):
+    for index in range(len(loader.dataset)):
         groups.setdefault(loader.padded_shape(index), []).append(index)
     return [
         group[start : start + batch_size]
