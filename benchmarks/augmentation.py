@@ -1,19 +1,20 @@
-"""Trains demo/nuclei with and without augmentation for as many steps, prints both APs.
+"""Trains demo/nuclei with and without augmentation, prints the APs and what they cost.
 
-    python benchmarks/augmentation.py --data TRAIN --val VAL [--steps 1100]
-        [--rows plain all] [--seeds 0 1] [path=value ...]
+    python benchmarks/augmentation.py --data TRAIN --val VAL [--rows plain all]
+        [--steps 1100 | --steps 1100 1000] [--seeds 0 1] [path=value ...]
 
 Every run is a `tfmask train` of its own in `--output/ROW-SEED`, one after the other. A
 run that has ended is not repeated, and one that was stopped goes on where it stopped.
-The minutes are those of training and evaluation; a row's are its own only where the
-machine does nothing else.
+The minutes are CPU time of training and evaluation, all cores together, so that other
+work on the machine does not count. Augmentation makes a step dearer: for rows of equal
+time give each its own number of steps.
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from ablation_runs import evaluation
@@ -46,21 +47,26 @@ def train(folder: Path, overrides: list[str]) -> None:
     command += ["--output", str(folder)]
     if (folder / "checkpoints").exists():
         command.append("--resume")
-    started = time.monotonic()
+    before = _cpu_minutes()
     subprocess.run(command, check=True)
-    minutes = (time.monotonic() - started) / 60
     with open(folder / "minutes.txt", "a", encoding="utf-8") as file:
-        file.write(f"{minutes}\n")
+        file.write(f"{_cpu_minutes() - before}\n")
 
 
-def row_of(name: str, seeds: list[int], output: Path) -> dict:
+def _cpu_minutes() -> float:
+    """Of all processes that were waited for so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) / 60
+
+
+def row_of(name: str, steps: int, seeds: list[int], output: Path) -> dict:
     """The figures of a row, means over its seeds."""
     folders = [output / f"{name}-{seed}" for seed in seeds]
     figures = [evaluation(folder) for folder in folders]
     texts = [(folder / "minutes.txt").read_text().split() for folder in folders]
     minutes = statistics.mean(sum(map(float, text)) for text in texts)
     means = {m: statistics.mean(f[m] for f in figures) for m in METRICS}
-    return {"row": name, "seeds": len(seeds), **means, "minutes": minutes}
+    return {"row": name, "steps": steps, **means, "CPU minutes": minutes}
 
 
 def main() -> None:
@@ -68,21 +74,30 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="path=value")
     parser.add_argument("--data", required=True, help="training data")
     parser.add_argument("--val", required=True, help="validation data")
-    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument(
+        "--steps", nargs="+", type=int, default=[1100], help="of all rows, or of each"
+    )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=["plain", "all"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--output", type=Path, default=Path("runs/augmentation"))
     args = parser.parse_intermixed_args()
+    if len(args.steps) == 1:
+        args.steps *= len(args.rows)
+    if len(args.steps) != len(args.rows):
+        parser.error(f"--steps: {len(args.steps)} numbers for {len(args.rows)} rows")
     for seed in args.seeds:
-        for name in args.rows:
+        for name, steps in zip(args.rows, args.steps):
             folder = args.output / f"{name}-{seed}"
             if evaluation(folder) is None:
                 print(f"=== {name}, seed {seed}", flush=True)
                 data = [f"data.train={args.data}", f"data.val={args.val}"]
-                run = [f"train.steps={args.steps}", f"train.seed={seed}"]
+                run = [f"train.steps={steps}", f"train.seed={seed}"]
                 train(folder, [*data, *run, *ROWS[name], *args.overrides])
-    rows = [row_of(name, args.seeds, args.output) for name in args.rows]
-    print_table(rows, ["row", "seeds", *METRICS, "minutes"])
+    rows = [
+        row_of(name, steps, args.seeds, args.output)
+        for name, steps in zip(args.rows, args.steps)
+    ]
+    print_table(rows, ["row", "steps", *METRICS, "CPU minutes"])
 
 
 if __name__ == "__main__":

@@ -162,7 +162,12 @@ def test_proposals_are_read_as_their_likeliest_class(refiner, readings, settings
     assert sorted(found.labels[found.valid].numpy().tolist()) == [1, 2, 2]
 
 
-def test_pseudo_labels_choose_the_box_and_mask_of_background(refiner, readings):
+@pytest.mark.parametrize("setting,of_masks", [("target", 2), ("predicted", 1)])
+def test_labels_and_predictions_choose_boxes_and_masks(
+    refiner, readings, settings, monkeypatch, setting, of_masks
+):
+    settings(labels=setting)
+    monkeypatch.setattr(refiner, "masks", None)
     seen = readings(np.zeros((2, 4)), np.zeros((2, 3, 4)))
     samples = RoISamples(
         tf.constant([[LEFT, RIGHT, LEFT]], tf.float32),
@@ -170,18 +175,15 @@ def test_pseudo_labels_choose_the_box_and_mask_of_background(refiner, readings):
         tf.constant([[0, 0, 0]]),
         tf.constant([[True, True, False]]),
     )
-    # Foreground keeps its label 2 although class 1 is likelier; the background's
-    # likeliest class is 3, though the background itself is likelier still.
+    # The foreground's box is that of its label 2 although class 1 is likelier, and its
+    # mask that of the one or the other. The background's likeliest class is 3, though
+    # the background itself is likelier still.
     class_logits = tf.constant([[0.0, 5, 1, 0], [9, 1, 0, 3]])
     deltas = np.zeros((2, 3, 4), np.float32)
     deltas[:, :, 0] = 10 * np.float32([0.1, 0.2, 0.3])  # 2, 4 or 6 pixels
-    refiner.masks, masks = None, refiner.masks
-    try:
-        output = StageOutputs(samples, class_logits, tf.constant(deltas))
-        refiner.train(refiner.base, None, output, one(), SIZES)
-    finally:
-        refiner.masks = masks
-    assert seen[-1].labels.numpy().tolist() == [2, 3]
+    output = StageOutputs(samples, class_logits, tf.constant(deltas))
+    refiner.train(refiner.base, None, output, one(), SIZES)
+    assert seen[-1].labels.numpy().tolist() == [of_masks, 3]
     np.testing.assert_allclose(
         seen[-1].boxes, [[14, 10, 34, 30], [46, 40, 66, 60]], rtol=1e-6
     )

@@ -82,3 +82,20 @@ def test_a_preview_before_the_image_is_refused(save):
 def test_a_turned_tiff_is_refused(save):
     data = with_tiff_tag(encode(picture(), ".tiff", PLAIN), 274, 3, 6)
     refused(save(data), "with orientation 6")
+
+
+def pages(*images) -> bytes:
+    done, data = cv2.imencodemulti(".tiff", list(images), PLAIN)
+    assert done
+    return data.tobytes()
+
+
+def test_a_second_page_is_not_lost_in_silence(save):
+    refused(save(pages(picture(), picture())), "several pages, .* data.channels")
+    refused(save(pages(picture()[:8], picture())), "several pages")
+
+
+def test_a_smaller_page_after_the_image_is_a_preview(save):
+    path = save(pages(picture(), picture()[:8, :8]))
+    np.testing.assert_array_equal(read_image(path), picture()[..., ::-1])
+    assert image_size(path) == picture().shape[:2]

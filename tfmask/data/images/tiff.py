@@ -15,6 +15,8 @@ ORIENTATION = 274
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
 _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT = 262, 277, 284, 339
 _SUBFILE_TYPE = 254
+_REDUCED, _MASK = 1, 4  # bits of the subfile type
+_MOST_PAGES = 1000  # directories may form a ring
 _READABLE = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}  # none, CCITT, LZW, JPEG, Deflate, ...
 _COMPRESSIONS = {
     6: "JPEG of the old style",
@@ -65,6 +67,8 @@ def read_layout(stream: BinaryIO, pixels: PixelFormat = RGB) -> TiffLayout:
     _check_page(tags, pixels)
     size = tags[_WIDTH][0], tags[_HEIGHT][0]
     samples = tags.get(_SAMPLES, (1,))[0]
+    if pixels.converts:
+        _refuse_further_pages(stream, size, following)
     pages = 1
     while not pixels.converts and following and pages <= pixels.channels:
         more, following = _read_directory(stream, following)
@@ -75,6 +79,23 @@ def read_layout(stream: BinaryIO, pixels: PixelFormat = RGB) -> TiffLayout:
             break
         pages += 1
     return TiffLayout(*size, samples, pages)
+
+
+def _refuse_further_pages(stream: BinaryIO, size: tuple[int, int], following: int):
+    """Refuses a file with a second image; previews and masks are none."""
+    for _ in range(_MOST_PAGES):
+        if not following:
+            return
+        tags, following = _read_directory(stream, following)
+        side = tags.get(_WIDTH, (0,))[0], tags.get(_HEIGHT, (0,))[0]
+        if tags.get(_SUBFILE_TYPE, (0,))[0] & (_REDUCED | _MASK):
+            continue
+        if side[0] >= size[0] and side[1] >= size[1]:
+            raise ImageError(
+                "is a TIFF of several pages, of which one alone would be read: save "
+                "each page as a file of its own, or set data.channels where each page "
+                "is a channel"
+            )
 
 
 def _check_page(tags: dict[int, tuple[int, ...]], pixels: PixelFormat) -> None:
@@ -94,7 +115,7 @@ def _check_page(tags: dict[int, tuple[int, ...]], pixels: PixelFormat) -> None:
             f"is a TIFF with orientation {orientation}: save it upright, without "
             "an orientation tag"
         )
-    if tags.get(_SUBFILE_TYPE, (0,))[0] & 1:
+    if tags.get(_SUBFILE_TYPE, (0,))[0] & _REDUCED:
         raise ImageError(
             "is a TIFF whose first page is a preview of a larger image: save the image "
             "alone"
