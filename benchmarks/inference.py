@@ -1,6 +1,6 @@
 """Inference latency and peak memory: R50-FPN, batch 1, float32, random weights.
 
-    python benchmarks/inference.py [--size 512x512] [path=value ...]
+    python benchmarks/inference.py [--size 512x512] [--recipe R] [path=value ...]
 
 The score threshold is 0, so that the random model keeps its full 100 detections and
 runs the mask head on them; the final suppression then has all 80,000 candidates.
@@ -25,7 +25,7 @@ def measure(options) -> dict:
     from tfmask.structures import ClassMap
 
     config = read_config(
-        "mask_rcnn/detectron2_r50",
+        options.recipe,
         [
             "model.num_classes=80",
             "model.postprocess.score_threshold=0",
@@ -72,12 +72,14 @@ def measure(options) -> dict:
 
 def main() -> None:
     parser = common.parser(__doc__.splitlines()[0], repeats=7)
+    parser.add_argument("--recipe", default="mask_rcnn/detectron2_r50")
     parser.add_argument("overrides", nargs="*", metavar="path=value")
     options = parser.parse_args()
     if options.size:
         rows = [measure(options)]
     else:
-        extra = ["--repeats", str(options.repeats), *options.overrides]
+        extra = ["--repeats", str(options.repeats), "--recipe", options.recipe]
+        extra += options.overrides
         rows = common.measure_each(
             __file__, [["--size", s, *extra] for s in common.SIZES]
         )

@@ -5,8 +5,8 @@
     python benchmarks/tiling.py --shapes             no model: ground truth of 6000 x
                                                      4000 pixels, cut by the tiles
 
-Images of one size are laid out side by side. With `--tile` of that size, a tile is to
-the model as large as an image of the data. Untiled, the mosaic is resized by as much.
+Images of one size are laid out side by side. Objects are to the model as large as in an
+image of the data, whatever the tile, and untiled.
 """
 
 import argparse
@@ -98,6 +98,9 @@ def run_model(options) -> None:
     from tfmask.evaluation.predictor import Predictor
 
     model, config, dataset = trained(options, 1)
+    scale = config.data.eval_short_side / options.side
+    config.data.eval_short_side = round(options.tile * scale)
+    config.data.eval_max_side = config.data.eval_short_side
     image, content = mosaic(dataset, options.side, options.columns, options.rows)
     print(f"mosaic of {image.shape[1]} x {image.shape[0]} pixels")
     tiled = TiledPredictor(
@@ -108,7 +111,6 @@ def run_model(options) -> None:
         # As many proposals as the tiles have together.
         windows = tile_windows(*image.shape[:2], options.tile, options.overlap)
         model, config, _ = trained(options, len(windows))
-        scale = config.data.eval_short_side / options.tile
         short, longer = sorted(image.shape[:2])
         config.data.eval_short_side = round(short * scale)
         config.data.eval_max_side = round(longer * scale)

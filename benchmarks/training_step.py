@@ -1,6 +1,7 @@
 """Time and peak memory of a training step: R50-FPN, float32, random weights.
 
-    python benchmarks/training_step.py [--size 800x1333 --batch 1] [path=value ...]
+    python benchmarks/training_step.py [--size 800x1333 --batch 1] [--recipe R]
+        [path=value ...]
 
 10 ground-truth boxes with masks an image, 512 sampled rois. The mask head sees the
 foreground rois alone: the 10 boxes and the proposals that happen to lie on them. The
@@ -54,7 +55,7 @@ def measure(options) -> dict:
     overrides = ["model.num_classes=80", f"train.batch_size={options.batch}"]
     if options.train_all:
         overrides += ["model.backbone.norm=bn", "model.backbone.freeze_at=0"]
-    config = read_config("mask_rcnn/detectron2_r50", [*overrides, *options.overrides])
+    config = read_config(options.recipe, [*overrides, *options.overrides])
     model = build_model(config.model, config.train.precision)
     common.calm(model)
     optimizer = build_optimizer(model, config.train)
@@ -95,12 +96,14 @@ def main() -> None:
     parser = common.parser(__doc__.splitlines()[0], repeats=5)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--train-all", action="store_true")
+    parser.add_argument("--recipe", default="mask_rcnn/detectron2_r50")
     parser.add_argument("overrides", nargs="*", metavar="path=value")
     options = parser.parse_args()
     if options.size:
         rows = [measure(options)]
     else:
-        extra = ["--repeats", str(options.repeats), *options.overrides]
+        extra = ["--repeats", str(options.repeats), "--recipe", options.recipe]
+        extra += options.overrides
         cases = [
             ["--size", size, "--batch", batch, *how]
             for size, batch in zip(common.SIZES, ("1", "2"))

@@ -189,6 +189,49 @@ def test_a_fragment_of_what_the_neighbour_sees_whole_is_dropped_whatever_its_sco
     np.testing.assert_allclose(found.scores, [0.3])
 
 
+def test_a_fragment_may_end_a_little_before_the_edge():
+    found = join_tiles(
+        (100, 170),
+        [LEFT, RIGHT],
+        [
+            prediction([bar(88, 96)], [1], [0.99]),
+            prediction([bar(18, 60)], [1], [0.3]),
+        ],
+    )
+    assert found.boxes.tolist() == [[88, 40, 130, 50]]
+
+
+@pytest.mark.parametrize("left, right", [(90, 97), (80, 86)])
+def test_a_small_object_on_a_large_one_is_no_fragment_of_it(left, right):
+    """Both tiles see both, whole; the large one may be a mistake."""
+    large, small = bar(72, 98, 30, 60), bar(left, right)
+    found = join_tiles(
+        (100, 170),
+        [LEFT, RIGHT],
+        [
+            prediction([large, small], [1, 1], [0.1, 0.99]),
+            prediction(
+                [bar(2, 28, 30, 60), bar(left - 70, right - 70)], [1, 1], [0.2, 0.98]
+            ),
+        ],
+    )
+    assert found.boxes.tolist() == [[left, 40, right, 50], [72, 30, 98, 60]]
+    np.testing.assert_allclose(found.scores, [0.99, 0.2])
+
+
+def test_a_long_object_is_no_fragment_of_a_mistake_on_it():
+    """60 to 110, cut by both tiles; one takes a part of it for an object of its own."""
+    found = join_tiles(
+        (100, 170),
+        [LEFT, RIGHT],
+        [
+            prediction([bar(60, 100), bar(72, 97)], [1, 1], [0.9, 0.1]),
+            prediction([bar(0, 40)], [1], [0.8]),
+        ],
+    )
+    assert [60, 40, 110, 50] in found.boxes.tolist()
+
+
 def test_of_what_two_tiles_see_whole_the_better_is_kept():
     found = join_tiles(
         (100, 170),

@@ -6,7 +6,8 @@ of it, which reaches the edge of their tile. A longer one may be cut by every ti
 
 1. of instances that are whole in several tiles the best is kept;
 2. a fragment is dropped where another tile sees all of it and what is around it, or
-   sees an instance whole that it lies in;
+   sees an instance whole that it lies in (but not if that tile has the fragment too:
+   then it is a small object in front of, or beside, a large one);
 3. a fragment that is left is the same object as another one where their masks agree in
    the part of the image that both tiles see: they are joined, over any number of tiles
    (with what looks whole too, where another object hides the part at the edge);
@@ -31,6 +32,7 @@ _INSIDE = 0.75  # share of a mask in another one from which it is a part of that
 _FRAGMENT = 0.5  # likewise, of a mask that reaches an edge: it may have bled out of it
 _REACH = 2  # pixels from an edge at which a mask reaches it,
 _CELLS = 28  # or one cell of a mask: this part of its box
+_NEAR = 4  # times as far: a mask may end so much before the edge that cuts its object
 _SPECK = 16  # pixels below which lying inside another mask says nothing
 
 
@@ -131,9 +133,9 @@ class _Instances:
             around = mask_utils.toBbox(self.masks)
             around[:, 2:] += around[:, :2]
             self.extents = np.where(self.areas[:, None] > 0, around, self.boxes)
-        # [n] bool: it reaches an edge of its tile inside the image; and if so, another
-        # tile sees all that is left of it, and what is around it.
-        self.cut, self.seen_better = self._at_edges(windows)
+        # [n] bool: it reaches an edge of its tile inside the image; or nearly so; or it
+        # does and another tile sees all that is left of it, and what is around it.
+        self.cut, self.near, self.seen_better = self._at_edges(windows)
 
     def _moved(self, windows, codes) -> list[dict]:
         """Run-length codes of tiles as codes of the image."""
@@ -143,12 +145,11 @@ class _Instances:
             for code in tile
         ]
 
-    def _at_edges(self, windows) -> tuple[np.ndarray, np.ndarray]:
+    def _at_edges(self, windows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = self.size
         low, high = self.extents[:, :2], self.extents[:, 2:]
         reach = np.maximum((high - low) / _CELLS, _REACH)
-        cut = np.zeros(len(low), bool)
-        elsewhere = np.zeros(len(low), bool)
+        cut, near, elsewhere = np.zeros((3, len(low)), bool)
         for t, window in enumerate(windows):
             # An edge of the image cuts nothing: it is as if it were far away.
             first = np.array([window.x1 or -np.inf, window.y1 or -np.inf])
@@ -158,11 +159,13 @@ class _Instances:
                     np.inf if window.y2 == height else window.y2,
                 ]
             )
-            inside = ((low - first >= reach) & (last - high >= reach)).all(axis=1)
+            room = np.minimum(low - first, last - high)
+            inside = (room >= reach).all(axis=1)
             own = self.tiles == t
             cut |= own & ~inside
+            near |= own & (room < _NEAR * reach).any(axis=1)
             elsewhere |= inside & ~own
-        return cut, cut & elsewhere
+        return cut, near, cut & elsewhere
 
     def union(self, members: list[int]) -> dict:
         """The mask that several instances have together."""
@@ -203,6 +206,11 @@ class _Pairs(NamedTuple):
     # neither is cut: of those nothing is asked there.
     seen_i: np.ndarray
     seen_j: np.ndarray
+
+    @property
+    def either(self) -> np.ndarray:
+        """[P] float, pixels there that one of them or both hold."""
+        return self.seen_i + self.seen_j - self.common
 
 
 def _pairs(found: _Instances, windows: list[Window]) -> _Pairs:
@@ -254,31 +262,49 @@ def _pairs_in(found: _Instances, shared: Window, first, second) -> list[tuple]:
 
 
 def _drop_doubles(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> None:
-    """Of instances that two tiles see whole, the best is left."""
+    """Of instances that two tiles see whole, the best is left.
+
+    What lies in a larger one and near an edge of its own tile is a fragment of that.
+    """
     whole = ~found.cut[pairs.i] & ~found.cut[pairs.j]
     i, j, common = pairs.i[whole], pairs.j[whole], pairs.common[whole]
     areas_i, areas_j = found.areas[i], found.areas[j]
     same = common / (areas_i + areas_j - common) >= _SAME
     better = np.where(found.scores[i] >= found.scores[j], i, j)
     worse = i + j - better
-    inside = common / np.minimum(areas_i, areas_j) >= _INSIDE
     larger = np.where(areas_i >= areas_j, i, j)
-    for mask, kept, dropped in (
-        (same, better, worse),
-        (inside, larger, i + j - larger),
-    ):
+    smaller = i + j - larger
+    inside = (common / found.areas[smaller] >= _INSIDE) & found.near[smaller]
+    inside &= ~_has_twin(found, i[same], j[same], smaller, larger)
+    for mask, kept, dropped in ((same, better, worse), (inside, larger, smaller)):
         chosen = np.flatnonzero(mask)
         for p in chosen[np.argsort(-found.scores[kept[chosen]], kind="stable")]:
             if alive[kept[p]]:
                 alive[dropped[p]] = False
 
 
+def _has_twin(found: _Instances, i, j, small, large) -> np.ndarray:
+    """Whether the tile of `large` has an instance of its own for what is `small`.
+
+    Args:
+      found: the instances.
+      i, j: pairs that are the same object, of two tiles.
+      small, large: [Q] indices of instances.
+    """
+    tiles = found.tiles.max(initial=0) + 1
+    known = np.concatenate([i * tiles + found.tiles[j], j * tiles + found.tiles[i]])
+    return np.isin(small * tiles + found.tiles[large], known)
+
+
 def _drop_covered(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> None:
     """Drops fragments of what another tile sees whole."""
+    both = found.cut[pairs.i] & found.cut[pairs.j]
+    twins = both & (pairs.common >= _SAME * pairs.either)
     for fragment, other in ((pairs.i, pairs.j), (pairs.j, pairs.i)):
         covered = pairs.common / found.areas[fragment] >= _FRAGMENT
-        whole = found.cut[fragment] & ~found.cut[other] & alive[other]
-        alive[fragment[covered & whole]] = False
+        covered &= found.cut[fragment] & ~found.cut[other] & alive[other]
+        covered &= ~_has_twin(found, pairs.i[twins], pairs.j[twins], fragment, other)
+        alive[fragment[covered]] = False
 
 
 def _join(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> list[list[int]]:
@@ -292,9 +318,8 @@ def _join(found: _Instances, pairs: _Pairs, alive: np.ndarray) -> list[list[int]
 
     live = alive[pairs.i] & alive[pairs.j] & (pairs.seen_i > 0) & (pairs.seen_j > 0)
     smaller = np.minimum(pairs.seen_i, pairs.seen_j)
-    either = pairs.seen_i + pairs.seen_j - pairs.common
     both = found.cut[pairs.i] & found.cut[pairs.j]
-    agree = pairs.common >= np.where(both, _SAME, _INSIDE) * either
+    agree = pairs.common >= np.where(both, _SAME, _INSIDE) * pairs.either
     # An arm of a branched object, alone in its tile.
     inside = both & (pairs.common >= _INSIDE * smaller) & (smaller >= _SPECK)
     for p in np.flatnonzero(live & (agree | inside)):
