@@ -40,6 +40,7 @@ def measure(options) -> dict:
     of_model = "float32" if options.format == "openvino" else options.precision
     model = build_model(config.model, of_model)
     common.calm(model)
+    _fill_zeros(model)
     classes = ClassMap(tuple(range(1, 81)), tuple(map(str, range(1, 81))))
     work = (model, config.data, classes)
     image = np.ascontiguousarray(
@@ -72,6 +73,20 @@ def measure(options) -> dict:
         "peak GiB": common.peak_gib(),
         "detections": int(detections[0]),
     }
+
+
+def _fill_zeros(model) -> None:
+    """Small numbers in place of biases of zero, which a trained model does not have.
+
+    TensorFlow takes an addition of constant zeros out of the graph, and with it what
+    it fuses convolution, bias and ReLU by.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if not variable.numpy().any():
+            variable.assign(rng.normal(0, 1e-4, variable.shape))
 
 
 def loaded(path: Path, options, image):
