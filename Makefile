@@ -101,7 +101,7 @@ define install_lock
 endef
 
 CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/box_frame_masks/* \
-  custom_ops/shape_aware_roi_align/*)
+  custom_ops/common/* custom_ops/deform_columns/* custom_ops/shape_aware_roi_align/*)
 
 # setuptools is in the locks, so nothing is fetched to build the package itself.
 define install_package

@@ -61,7 +61,7 @@ def test_auto_without_a_library_warns_once_and_computes(tmp_path):
 
 
 def test_a_library_that_does_not_load_is_a_warning(tmp_path):
-    (tmp_path / _library.path().name).write_bytes(b"not a library")
+    (tmp_path / _library.path(_library.ROI_ALIGN).name).write_bytes(b"not a library")
     done = run("ops()", TFMASK_CUSTOM_OPS_FOLDER=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["stock"]
@@ -69,7 +69,7 @@ def test_a_library_that_does_not_load_is_a_warning(tmp_path):
 
 
 def test_off_is_silent_and_stock():
-    done = run("ops(); print(_library.available())", TFMASK_CUSTOM_OPS="off")
+    done = run("ops(); print(_library.available(_library.ROI_ALIGN))", TFMASK_CUSTOM_OPS="off")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["stock", "False"]
     assert "slower" not in done.stderr
@@ -84,13 +84,13 @@ def test_require_without_a_library_is_an_error(tmp_path):
 
 def test_unknown_words_are_errors(monkeypatch):
     with pytest.raises(ValueError, match="'auto', 'stock' or 'compiled'"):
-        _library.use_compiled("fast")
+        _library.use_compiled(_library.ROI_ALIGN, "fast")
     monkeypatch.setenv("TFMASK_CUSTOM_OPS", "never")
     with pytest.raises(ValueError, match="TFMASK_CUSTOM_OPS=never"):
-        _library.available()
+        _library.available(_library.ROI_ALIGN)
     monkeypatch.setenv("TFMASK_CUSTOM_OPS", "off")
     with pytest.raises(RuntimeError, match="custom_ops/build.py"):
-        _library.use_compiled("compiled")
+        _library.use_compiled(_library.ROI_ALIGN, "compiled")
 
 
 GRADIENT = """

@@ -1,11 +1,11 @@
 // The inner loops over channels, in the widest vectors of the machine that runs them.
-#ifndef TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
-#define TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+#ifndef TFMASK_COMMON_VECTOR_MATH_H_
+#define TFMASK_COMMON_VECTOR_MATH_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "kernel.h"
+#include "kernel_types.h"
 
 #define TFMASK_INLINE inline __attribute__((always_inline))
 
@@ -268,4 +268,4 @@ const VectorMath<F, T>& FastestVectorMath() {
 
 }  // namespace tfmask
 
-#endif  // TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+#endif  // TFMASK_COMMON_VECTOR_MATH_H_
