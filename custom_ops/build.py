@@ -2,14 +2,15 @@
 
     python custom_ops/build.py [--cuda ARCH] [--sanitize] [--output DIR] [--force]
 
-makes three libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow nor
-Python. `shape_aware_roi_align-tf2.21.so` and `deform_columns-tf2.21.so` are named after
-TensorFlow's minor version, because a library built for one does not load in another.
-Nothing is done where a library is newer than its sources. The compiler is $CXX, or g++.
+makes three libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow
+nor Python. `shape_aware_roi_align-tf2.21.so` and `deform_columns-tf2.21.so` are named
+after TensorFlow's minor version, because a library built for one does not load in
+another. Nothing is done where a library is newer than its sources. The compiler is
+$CXX, or g++.
 
-GPU kernels of RoIAlign are compiled where there are nvcc and a GPU, for that GPU; `--cuda 90`
-compiles them for compute capability 9.0 on a machine without one, `--cuda off` not at
-all.
+GPU kernels, which RoIAlign has, are compiled where there are nvcc and a GPU, for that
+GPU; `--cuda 90` compiles them for compute capability 9.0 on a machine without one,
+`--cuda off` not at all.
 """
 
 import argparse

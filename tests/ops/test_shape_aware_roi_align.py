@@ -5,7 +5,6 @@ from compiled_ops import BUILT, COMPILED
 from roi_align_reference import gradients, pool
 from shape_aware_cases import BOXES, IMAGES, LEVELS, STRIDES, both, call, inputs
 
-from tfmask.ops import _library
 from tfmask.ops.roi_levels import LevelsBySize
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 

@@ -1,6 +1,6 @@
 """Deformable convolution (Dai et al. 2017; Zhu et al. 2019).
 
-What the taps read, `ops.deform_columns`, times the kernel: the product is the library's.
+What the taps read, `ops.deform_columns`, times the kernel.
 """
 
 import tensorflow as tf
