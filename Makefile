@@ -58,7 +58,7 @@ garden: $(GARDEN)/ready
 # what Python never frees is no leak of ours.
 sanitize: $(CURRENT)/ready
 	$(CURRENT)/bin/python custom_ops/build.py --sanitize --output build/sanitized
-	for fuzz in fuzz_shape_aware fuzz_box_frames; do \
+	for fuzz in fuzz_shape_aware fuzz_deform_columns fuzz_box_frames; do \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
 	    TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \

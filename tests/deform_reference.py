@@ -47,7 +47,8 @@ def columns(features, offsets, modulation, size, strides):
     )
     if modulation is not None:
         result = result * np.asarray(modulation, np.float64)[..., None]
-    return result.reshape(-1, size * size, features.shape[-1])
+    cells = int(np.prod(offsets.shape[:3]))
+    return result.reshape(cells, size * size, features.shape[-1])
 
 
 def gradients(features, offsets, modulation, size, strides, grad):

@@ -44,6 +44,10 @@ inline absl::Status Mismatch(const std::string& name, const tensorflow::Tensor& 
       name, " has the shape ", tensor.shape().DebugString(), ": expected ", expected));
 }
 
+inline int NumThreads(tensorflow::OpKernelContext* context) {
+  return context->device()->tensorflow_cpu_worker_threads()->num_threads;
+}
+
 // The threads of the device that runs a kernel on the CPU.
 inline Parallel Threads(tensorflow::OpKernelContext* context) {
   const auto* workers = context->device()->tensorflow_cpu_worker_threads();

@@ -39,11 +39,12 @@ void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, F* columns,
              const Parallel& parallel);
 
 // grad_features: like the features, written entirely. Each cell adds its terms in the
-// order of the columns: the bits do not depend on the number of threads.
+// order of the columns: the bits do not depend on the number of threads, which only
+// says into how many parts to cut the rows.
 template <typename F, typename T>
 void BackwardFeatures(const Geometry& geometry, const Inputs<F, T>& inputs,
-                      const F* grad_columns, F* grad_features,
-                      const Parallel& parallel);
+                      const F* grad_columns, F* grad_features, const Parallel& parallel,
+                      int num_threads);
 
 // grad_offsets, grad_modulation: like offsets and modulation, written entirely; the
 // latter null where there is no modulation. On the line of cells itself the slope is that

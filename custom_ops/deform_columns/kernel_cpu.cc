@@ -12,8 +12,12 @@ namespace deform_columns {
 namespace {
 
 // Rows of the map that one thread owns at a time. A place on the border between two
-// bands is visited by both.
-constexpr int64_t kBandRows = 8;
+// bands is visited by both, so bands are as high as gives every thread two of them; but
+// their sums have to stay in the cache.
+int64_t BandRows(const Geometry& geometry, int num_threads) {
+  const int64_t rows = geometry.batch * geometry.height / (2 * num_threads);
+  return std::min<int64_t>(std::max<int64_t>(rows, 4), 32);
+}
 
 // Nanoseconds of an output cell whose taps each pass `passes` times over the channels.
 int64_t CellCost(const Geometry& geometry, int64_t passes) {
@@ -109,7 +113,6 @@ class BandGradient {
   void Add(int64_t image, int64_t first, int64_t last, T* band) {
     const int64_t channels = geometry_.channels;
     const int64_t skipped = first * geometry_.width * channels;
-    const int64_t in_place = 0;
     for (int64_t i = 0; i < geometry_.out_height; ++i) {
       const int64_t row = image * geometry_.out_height + i;
       if (spans_[row].first > last || spans_[row].last < first) continue;
@@ -117,15 +120,14 @@ class BandGradient {
         ForTaps<T>(
             geometry_, inputs_.offsets, row * geometry_.out_width + j,
             [&](const Place<T>& place, int64_t tap) {
-              const Corners<T> corners =
-                  CornersOf(geometry_, place, first, last, false);
+              Corners<T> corners = CornersOf(geometry_, place, first, last, false);
               const T scale = inputs_.modulation ? inputs_.modulation[tap] : T(1);
               for (int n = 0; n < corners.count; ++n) {
-                const T weight = scale * corners.weights[n];
-                math_.weighted_sum(band + corners.offsets[n] - skipped,
-                                   grad_columns_ + tap * channels, &in_place, &weight,
-                                   1, channels, true);
+                corners.weights[n] *= scale;
+                corners.offsets[n] -= skipped;
               }
+              math_.scatter(band, corners.offsets, corners.weights,
+                            corners.count, grad_columns_ + tap * channels, channels);
             },
             [](int64_t) {});
       }
@@ -175,17 +177,18 @@ void Forward(const Geometry& geometry, const Inputs<F, T>& inputs, F* columns,
 
 template <typename F, typename T>
 void BackwardFeatures(const Geometry& geometry, const Inputs<F, T>& inputs,
-                      const F* grad_columns, F* grad_features,
-                      const Parallel& parallel) {
+                      const F* grad_columns, F* grad_features, const Parallel& parallel,
+                      int num_threads) {
   const std::vector<RowSpan> spans = RowSpans(geometry, inputs.offsets, parallel);
-  const int64_t bands = (geometry.height + kBandRows - 1) / kBandRows;
+  const int64_t rows = BandRows(geometry, num_threads);
+  const int64_t bands = (geometry.height + rows - 1) / rows;
   const int64_t cells = geometry.out_height * geometry.out_width;
   const int64_t cost = CellCost(geometry, 8) * cells / std::max<int64_t>(bands, 1);
   parallel(geometry.batch * bands, cost, [&](int64_t begin, int64_t end) {
     BandGradient<F, T> gradient(geometry, inputs, grad_columns, spans);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t image = i / bands, first = i % bands * kBandRows;
-      gradient.Compute(image, first, std::min(first + kBandRows, geometry.height) - 1,
+      const int64_t image = i / bands, first = i % bands * rows;
+      gradient.Compute(image, first, std::min(first + rows, geometry.height) - 1,
                        grad_features + image * ImageElements(geometry));
     }
   });
@@ -237,7 +240,7 @@ void BackwardPlaces(const Geometry& geometry, const Inputs<F, T>& inputs,
   template void Forward<F, T>(const Geometry&, const Inputs<F, T>&, F*,                 \
                               const Parallel&);                                         \
   template void BackwardFeatures<F, T>(const Geometry&, const Inputs<F, T>&, const F*,  \
-                                       F*, const Parallel&);                            \
+                                       F*, const Parallel&, int);                          \
   template void BackwardPlaces<F, T>(const Geometry&, const Inputs<F, T>&, const F*,    \
                                      float*, T*, const Parallel&);
 TFMASK_INSTANTIATE(float, float)

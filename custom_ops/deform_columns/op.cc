@@ -195,7 +195,8 @@ class GradOp : public DeformColumnsOp<T, U> {
     }
     const Parallel threads = Threads(context);
     const Stored<T>* gradient = StoredData<T>(grad);
-    BackwardFeatures(geometry, inputs, gradient, StoredData<T>(results[0]), threads);
+    BackwardFeatures(geometry, inputs, gradient, StoredData<T>(results[0]), threads,
+                     NumThreads(context));
     U* grad_modulation = this->modulated_ ? results[2]->flat<U>().data() : nullptr;
     BackwardPlaces(geometry, inputs, gradient, results[1]->flat<float>().data(),
                    grad_modulation, threads);
