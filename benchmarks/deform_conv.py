@@ -4,11 +4,14 @@
 
 The layers are the 3x3 convolutions of a ResNet-101's last three stages at 800x1333,
 `stride` 1, float32. Forward, and forward with backward ("trained"); the places read by
-stock ops and by the compiled op, all in turns. Displacements are normal.
+stock ops and by the compiled op, all in turns. Displacements are normal. Memory is what
+a trained layer adds to a process that does nothing else.
 """
 
 import argparse
+import multiprocessing
 import statistics
+from concurrent.futures import ProcessPoolExecutor
 
 import common
 
@@ -71,6 +74,14 @@ def functions(shape, modulated, spread):
     return {key: lambda f=f: f(*inputs) for key, f in timed.items()}
 
 
+def memory(shape, modulated, spread, form):
+    """MiB that a trained layer adds; in a process of its own."""
+    step = functions(shape, modulated, spread)["trained", f"deformable, {form}"]
+    before = common.peak_gib()
+    step()
+    return 1024 * (common.peak_gib() - before)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
@@ -79,9 +90,21 @@ def main() -> None:
         "--spread", type=float, default=1.0, help="of the displacements, in cells"
     )
     options = parser.parse_args()
+    chosen = options.modulated, options.spread
+    # First: a process that is started has at least the peak of the one that starts it.
+    context = multiprocessing.get_context("spawn")
+    rows = []
+    for stage, (shape, _) in STAGES.items():
+        row = {"stage": stage}
+        for form in FORMS:
+            with ProcessPoolExecutor(1, context) as alone:
+                peak = alone.submit(memory, shape, *chosen, form).result()
+            row[f"{form}, MiB"] = peak
+        rows.append(row)
+    common.print_table(rows, list(rows[0]))
     rows = []
     for stage, (shape, layers) in STAGES.items():
-        calls = functions(shape, options.modulated, options.spread)
+        calls = functions(shape, *chosen)
         times: dict = {key: [] for key in calls}
         for round_ in range(options.rounds + 1):
             for key, call in calls.items():
