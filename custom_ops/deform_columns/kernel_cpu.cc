@@ -240,7 +240,7 @@ void BackwardPlaces(const Geometry& geometry, const Inputs<F, T>& inputs,
   template void Forward<F, T>(const Geometry&, const Inputs<F, T>&, F*,                 \
                               const Parallel&);                                         \
   template void BackwardFeatures<F, T>(const Geometry&, const Inputs<F, T>&, const F*,  \
-                                       F*, const Parallel&, int);                          \
+                                       F*, const Parallel&, int);                       \
   template void BackwardPlaces<F, T>(const Geometry&, const Inputs<F, T>&, const F*,    \
                                      float*, T*, const Parallel&);
 TFMASK_INSTANTIATE(float, float)

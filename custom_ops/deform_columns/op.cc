@@ -1,5 +1,4 @@
 // The TensorFlow side: op definitions, checks of the arguments, CPU kernels.
-#include <algorithm>
 #include <string>
 
 #include "../common/adapter.h"

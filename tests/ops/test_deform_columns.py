@@ -48,7 +48,7 @@ def upstream(result):
 @pytest.mark.parametrize("size, strides", [(1, 1), (3, 1), (3, 2), (5, 3)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_and_gradients_equal_the_equation(
-    implementation, dtype, size, strides, modulated
+    implementation, dtype, size, strides, modulated, ordered
 ):
     arguments = inputs(dtype, size, strides, modulated)
     expected = columns(*arguments, size, strides)

@@ -2,20 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from compiled_ops import IMPLEMENTATIONS
-from tensorflow.python.framework import config as tf_config
 
 from tfmask.ops.deform_conv import deform_conv2d
 
 both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture
-def ordered():
-    """The threads of crop_and_resize's gradient lose each other's sums otherwise."""
-    tf.config.experimental.enable_op_determinism()
-    yield
-    tf_config.disable_op_determinism()
 
 
 def normal(*shape):
