@@ -58,7 +58,7 @@ garden: $(GARDEN)/ready
 # what Python never frees is no leak of ours.
 sanitize: $(CURRENT)/ready
 	$(CURRENT)/bin/python custom_ops/build.py --sanitize --output build/sanitized
-	for fuzz in fuzz_shape_aware fuzz_box_frames; do \
+	for fuzz in fuzz_shape_aware fuzz_deform_columns fuzz_box_frames; do \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
 	    TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -101,7 +101,7 @@ define install_lock
 endef
 
 CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/box_frame_masks/* \
-  custom_ops/shape_aware_roi_align/*)
+  custom_ops/common/* custom_ops/deform_columns/* custom_ops/shape_aware_roi_align/*)
 
 # setuptools is in the locks, so nothing is fetched to build the package itself.
 define install_package

@@ -2,17 +2,19 @@
 
     python custom_ops/build.py [--cuda ARCH] [--sanitize] [--output DIR] [--force]
 
-makes two libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow nor
-Python. `shape_aware_roi_align-tf2.21.so` is named after TensorFlow's minor version,
-because a library built for one does not load in another. Nothing is done where a
-library is newer than its sources. The compiler is $CXX, or g++.
+makes three libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow
+nor Python. `shape_aware_roi_align-tf2.21.so` and `deform_columns-tf2.21.so` are named
+after TensorFlow's minor version, because a library built for one does not load in
+another. Nothing is done where a library is newer than its sources. The compiler is
+$CXX, or g++.
 
-GPU kernels are compiled where there are nvcc and a GPU, for that GPU; `--cuda 90`
-compiles them for compute capability 9.0 on a machine without one, `--cuda off` not at
-all.
+GPU kernels, which RoIAlign has, are compiled where there are nvcc and a GPU, for that
+GPU; `--cuda 90` compiles them for compute capability 9.0 on a machine without one,
+`--cuda off` not at all.
 """
 
 import argparse
+import functools
 import json
 import os
 import shlex
@@ -25,11 +27,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 MASKS = ROOT / "box_frame_masks"
-ROI_ALIGN = ROOT / "shape_aware_roi_align"
+COMMON = ROOT / "common"
 OUTPUT = ROOT.parent / "tfmask" / "_lib"
 MASKS_SOURCES = ("box_frame_masks.cc", "bitmap.cc", "coverage.cc")
-CPU_SOURCES = ("op.cc", "kernel_cpu.cc", "kernel_cpu_features.cc")
-GPU_SOURCES = ("op_gpu.cc", "kernel_gpu.cu")
+# name of the folder and of the library -> sources for the CPU, and for the GPU as well
+TENSORFLOW_OPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "shape_aware_roi_align": (
+        ("op.cc", "kernel_cpu.cc", "kernel_cpu_features.cc"),
+        ("op_gpu.cc", "kernel_gpu.cu"),
+    ),
+    "deform_columns": (("op.cc", "kernel_cpu.cc"), ()),
+}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 # Under UBSan, GCC takes constant expressions of TensorFlow's headers for invalid ones.
 ADAPTER_SANITIZERS = ["-fsanitize=address"]
@@ -62,6 +70,7 @@ def compiler() -> str:
     return path
 
 
+@functools.cache
 def ask_tensorflow() -> dict:
     """Version and flags, asked in another process: the import is slow and talks."""
     done = subprocess.run(
@@ -73,11 +82,12 @@ def ask_tensorflow() -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def up_to_date(library: Path, sources: Path) -> bool:
+def up_to_date(library: Path, *folders: Path) -> bool:
     if not library.exists():
         return False
     built = library.stat().st_mtime
-    return all(p.stat().st_mtime < built for p in [*sources.iterdir(), Path(__file__)])
+    sources = [source for folder in folders for source in folder.iterdir()]
+    return all(p.stat().st_mtime < built for p in [*sources, Path(__file__)])
 
 
 def cuda_architecture(chosen: str) -> str | None:
@@ -99,7 +109,7 @@ def cuda_architecture(chosen: str) -> str | None:
 def build_masks(
     output: Path = OUTPUT, sanitize: bool = False, force: bool = False
 ) -> Path:
-    """Compiles and links the box-frame masks; see `build_roi_align`."""
+    """Compiles and links the box-frame masks; see `build_tensorflow_ops`."""
     library = Path(output) / "box_frame_masks.so"
     if not force and up_to_date(library, MASKS):
         return library
@@ -115,15 +125,17 @@ def build_masks(
     return library
 
 
-def build_roi_align(
+def build_tensorflow_ops(
+    name: str,
     output: Path = OUTPUT,
     sanitize: bool = False,
     force: bool = False,
     cuda: str = "auto",
 ) -> Path:
-    """Compiles and links RoIAlign.
+    """Compiles and links the ops of one folder.
 
     Args:
+      name: of the folder, a key of TENSORFLOW_OPS.
       output: folder of the library.
       sanitize: with AddressSanitizer and UndefinedBehaviorSanitizer.
       force: build even if the library is newer than its sources.
@@ -138,8 +150,8 @@ def build_roi_align(
     """
     tensorflow = ask_tensorflow()
     minor = ".".join(tensorflow["version"].split(".")[:2])
-    library = Path(output) / f"shape_aware_roi_align-tf{minor}.so"
-    if not force and up_to_date(library, ROI_ALIGN):
+    library = Path(output) / f"{name}-tf{minor}.so"
+    if not force and up_to_date(library, ROOT / name, COMMON):
         return library
     program = compiler()
     flags = ["-O1", "-g"] if sanitize else ["-O3"]
@@ -147,10 +159,12 @@ def build_roi_align(
     flags += ["-fPIC", "-Wall", "-Wno-psabi", "-DNDEBUG"]
     # TensorFlow's headers are not ours to warn about.
     flags += [flag.replace("-I", "-isystem") for flag in tensorflow["compile"]]
-    architecture = None if sanitize else cuda_architecture(cuda)
-    sources, linker = CPU_SOURCES, [program, "-shared"]
+    sources, gpu_sources = TENSORFLOW_OPS[name]
+    linker = [program, "-shared"]
+    gpu = gpu_sources and not sanitize
+    architecture = cuda_architecture(cuda) if gpu else None
     if architecture:
-        sources, linker = sources + GPU_SOURCES, ["nvcc", "-shared"]
+        sources, linker = sources + gpu_sources, ["nvcc", "-shared"]
         flags.append("-DTFMASK_CUDA")
         # TensorFlow's own copy of the CUDA headers fits its other headers.
         flags += [
@@ -165,12 +179,12 @@ def build_roi_align(
     ]
     with tempfile.TemporaryDirectory() as folder:
 
-        def compile_one(name: str) -> str:
-            source, target = str(ROI_ALIGN / name), str(Path(folder, f"{name}.o"))
-            if name.endswith(".cu"):
+        def compile_one(file: str) -> str:
+            source, target = str(ROOT / name / file), str(Path(folder, f"{file}.o"))
+            if file.endswith(".cu"):
                 run(["nvcc", *device_flags, "-c", source, "-o", target])
                 return target
-            extra = ADAPTER_SANITIZERS if name == "op.cc" else SANITIZERS
+            extra = ADAPTER_SANITIZERS if file == "op.cc" else SANITIZERS
             command = [program, *flags, *(extra if sanitize else [])]
             run([*command, "-c", source, "-o", target])
             return target
@@ -214,9 +228,14 @@ def main() -> None:
     )
     options = parser.parse_args()
     where = options.output, options.sanitize, options.force
-    for build, more in ((build_masks, ()), (build_roi_align, (options.cuda,))):
+    builds = [functools.partial(build_masks, *where)]
+    builds += [
+        functools.partial(build_tensorflow_ops, name, *where, options.cuda)
+        for name in TENSORFLOW_OPS
+    ]
+    for build in builds:
         try:
-            print(build(*where, *more))
+            print(build())
         except MissingTool as error:
             if not options.if_possible:
                 sys.exit(f"custom_ops/build.py: {error}")

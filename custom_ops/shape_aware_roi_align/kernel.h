@@ -10,18 +10,11 @@
 #define TFMASK_SHAPE_AWARE_ROI_ALIGN_KERNEL_H_
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
-namespace tfmask {
+#include "../common/kernel_types.h"
 
-// The upper half of a float, and IEEE half precision; arithmetic is done in float.
-struct BFloat16 {
-  uint16_t bits;
-};
-struct Half {
-  uint16_t bits;
-};
+namespace tfmask {
 
 struct Level {
   int64_t height;
@@ -51,10 +44,6 @@ struct Inputs {
   const int32_t* levels;           // [num_rois]
   const T* masks;  // [num_rois, mask_height, mask_width]; null: RoIAlign
 };
-
-// Runs work(begin, end) on parts of [0, units), each unit about `cost` nanoseconds.
-using Parallel = std::function<void(int64_t units, int64_t cost,
-                                    const std::function<void(int64_t, int64_t)>& work)>;
 
 // out: [num_rois, size, size, channels], written entirely.
 template <typename F, typename T>

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "../common/vector_math.h"
 #include "sampling.h"
-#include "vector_math.h"
 
 namespace tfmask {
 namespace {

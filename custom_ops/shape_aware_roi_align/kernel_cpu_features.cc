@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "../common/vector_math.h"
 #include "kernel.h"
 #include "sampling.h"
-#include "vector_math.h"
 
 namespace tfmask {
 namespace {

@@ -7,7 +7,6 @@
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
 
 namespace tfmask {
 namespace {
@@ -153,14 +152,6 @@ void Assign(const Geometry& geometry, const std::vector<float>& level_areas,
     }
     inputs->boxes = assigned->boxes.data();
   }
-}
-
-Parallel Threads(OpKernelContext* context) {
-  const auto* workers = context->device()->tensorflow_cpu_worker_threads();
-  return [workers](int64_t units, int64_t cost,
-                   const std::function<void(int64_t, int64_t)>& work) {
-    tensorflow::Shard(workers->num_threads, workers->workers, units, cost, work);
-  };
 }
 
 template <typename T, typename U>

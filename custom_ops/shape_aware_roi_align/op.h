@@ -3,14 +3,10 @@
 #define TFMASK_SHAPE_AWARE_ROI_ALIGN_OP_H_
 
 #include <cmath>
-#include <string>
-#include <type_traits>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "../common/adapter.h"
 #include "kernel.h"
-#include "tensorflow/core/framework/op_kernel.h"
 
 namespace tfmask {
 
@@ -19,32 +15,6 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-
-// How the kernel sees TensorFlow's types.
-template <typename T>
-struct StoredAs {
-  using type = T;
-};
-template <>
-struct StoredAs<tensorflow::bfloat16> {
-  using type = BFloat16;
-};
-template <>
-struct StoredAs<Eigen::half> {
-  using type = Half;
-};
-template <typename T>
-using Stored = typename StoredAs<T>::type;
-
-template <typename T>
-Stored<T>* StoredData(Tensor* tensor) {
-  return reinterpret_cast<Stored<T>*>(tensor->flat<T>().data());
-}
-
-template <typename T>
-const Stored<T>* StoredData(const Tensor& tensor) {
-  return reinterpret_cast<const Stored<T>*>(tensor.flat<T>().data());
-}
 
 // Attributes and inputs that both ops share.
 template <typename T, typename U>
@@ -165,14 +135,6 @@ class RoiAlignOp : public OpKernel {
   int num_levels_, num_assignments_, size_, sampling_;
   std::vector<float> strides_, level_areas_;
   bool aligned_, inclusive_, has_masks_;
-
- private:
-  static absl::Status Mismatch(const std::string& name, const Tensor& tensor,
-                               const std::string& expected) {
-    return absl::InvalidArgumentError(absl::StrCat(name, " has the shape ",
-                                                   tensor.shape().DebugString(),
-                                                   ": expected ", expected));
-  }
 };
 
 }  // namespace tfmask

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from tfmask.export.freeze import freeze
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.layers.deform_conv import DeformableConv
 
 
 def normalised(activation=None, dtype="float32"):
@@ -75,3 +76,17 @@ def test_outputs_that_are_constants_stay():
 
     frozen = freeze(function, [tf.TensorSpec([1, 2])])
     np.testing.assert_array_equal(frozen(tf.ones([1, 2]))["size"], [[4, 5]])
+
+
+def test_deformable_convolutions_are_frozen_as_stock_ops():
+    layer = DeformableConv(6, modulated=True)
+    layer.build((None, None, None, 4))
+    rng = np.random.default_rng(0)
+    for weight in layer.weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    spec = tf.TensorSpec([None, None, None, 4])
+    frozen = freeze(lambda x: {"y": layer(x)}, [spec])
+    assert "CropAndResize" in operations(frozen)
+    assert not any("Tfmask" in operation for operation in operations(frozen))
+    x = tf.random.stateless_normal([2, 9, 7, 4], [1, 2])
+    np.testing.assert_allclose(tf.function(frozen)(x)["y"], layer(x), atol=1e-4)

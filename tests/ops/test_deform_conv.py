@@ -1,19 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import config as tf_config
+from compiled_ops import IMPLEMENTATIONS
 
 from tfmask.ops.deform_conv import deform_conv2d
 
+both = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture
-def ordered():
-    """The threads of crop_and_resize's gradient lose each other's sums otherwise."""
-    tf.config.experimental.enable_op_determinism()
-    yield
-    tf_config.disable_op_determinism()
 
 
 def normal(*shape):
@@ -50,14 +43,17 @@ def by_definition(features, offsets, kernel, strides, modulation):
     return result
 
 
-def test_whole_cells_of_displacement_by_hand():
+@both
+def test_whole_cells_of_displacement_by_hand(implementation):
     features = np.arange(12, dtype=np.float32).reshape(1, 3, 4, 1)
     kernel = np.zeros((3, 3, 1, 1), np.float32)
     kernel[1, 1] = 1.0  # the middle tap alone
     offsets = np.zeros((1, 3, 4, 18), np.float32)
     offsets[..., 8] = 1.0  # dy of tap 4: one row further down
     offsets[..., 9] = 0.5  # dx: half a cell to the right
-    result = deform_conv2d(features, offsets, kernel)[0, ..., 0]
+    result = deform_conv2d(features, offsets, kernel, implementation=implementation)[
+        0, ..., 0
+    ]
     expected = [
         [4.5, 5.5, 6.5, 3.5],  # the last reads half of 7, half of zero
         [8.5, 9.5, 10.5, 5.5],
@@ -66,33 +62,42 @@ def test_whole_cells_of_displacement_by_hand():
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
-def test_without_displacement_it_is_the_plain_convolution():
+@both
+def test_without_displacement_it_is_the_plain_convolution(implementation):
     features, kernel = normal(2, 7, 9, 8), normal(3, 3, 8, 6)
     offsets = np.zeros((2, 7, 9, 18), np.float32)
-    result = deform_conv2d(features, offsets, kernel)
+    result = deform_conv2d(features, offsets, kernel, implementation=implementation)
     plain = tf.nn.conv2d(features, kernel, 1, "SAME")
     np.testing.assert_allclose(result, plain, atol=2e-5)
     halves = np.full((2, 7, 9, 9), 0.5, np.float32)
-    result = deform_conv2d(features, offsets, kernel, modulation=halves)
+    result = deform_conv2d(
+        features, offsets, kernel, modulation=halves, implementation=implementation
+    )
     np.testing.assert_allclose(result, plain / 2, atol=2e-5)
 
 
+@both
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("modulated", [False, True])
-def test_definition(strides, groups, modulated):
+def test_definition(implementation, strides, groups, modulated):
     features = normal(2, 5, 6, 4)
     kernel = normal(3, 3, 4 // groups, 6)
     lead = (2, -(-5 // strides), -(-6 // strides))
     offsets = 2 * normal(*lead, 18)  # far enough to leave the map
     modulation = RNG.random((*lead, 9)).astype(np.float32) if modulated else None
-    result = deform_conv2d(features, offsets, kernel, strides, modulation)
+    result = deform_conv2d(
+        features, offsets, kernel, strides, modulation, implementation
+    )
     expected = by_definition(features, offsets, kernel, strides, modulation)
     np.testing.assert_allclose(result, expected, atol=2e-4)
 
 
+@both
 @pytest.mark.parametrize("groups", [1, 2])
-def test_gradients_are_the_differences_of_the_definition(groups, ordered):
+def test_gradients_are_the_differences_of_the_definition(
+    implementation, groups, ordered
+):
     tensors = {
         "features": normal(1, 4, 5, 4),
         "offsets": normal(1, 2, 3, 18),
@@ -106,7 +111,9 @@ def test_gradients_are_the_differences_of_the_definition(groups, ordered):
     def run():
         with tf.GradientTape() as tape:
             tape.watch(variables)
-            result = deform_conv2d(strides=2, **variables)
+            result = deform_conv2d(
+                strides=2, implementation=implementation, **variables
+            )
         return tape.gradient(result, variables, weights)
 
     def total(values):
@@ -124,7 +131,10 @@ def test_gradients_are_the_differences_of_the_definition(groups, ordered):
         np.testing.assert_allclose(product, slope, rtol=2e-3, err_msg=name)
 
 
-def test_the_slope_in_the_middle_of_a_cell_is_that_of_the_interval_after_it():
+@both
+def test_the_slope_in_the_middle_of_a_cell_is_that_of_the_interval_after_it(
+    implementation,
+):
     # torchvision's choice. Zero, crop_and_resize's own, would keep displacements that
     # begin at zero there for ever.
     features = tf.constant(normal(1, 4, 5, 2))
@@ -133,7 +143,9 @@ def test_the_slope_in_the_middle_of_a_cell_is_that_of_the_interval_after_it():
     offsets = tf.zeros((1, 4, 5, 18))
     with tf.GradientTape() as tape:
         tape.watch(offsets)
-        result = deform_conv2d(features, offsets, tf.constant(kernel))
+        result = deform_conv2d(
+            features, offsets, tf.constant(kernel), implementation=implementation
+        )
     slopes = tape.gradient(result, offsets)[0].numpy()
     weighted = np.pad(features[0] @ [[2.0], [3.0]], [[0, 1], [0, 1], [0, 0]])[..., 0]
     below, beside = np.diff(weighted, axis=0)[:, :-1], np.diff(weighted, axis=1)[:-1]
@@ -142,26 +154,31 @@ def test_the_slope_in_the_middle_of_a_cell_is_that_of_the_interval_after_it():
     assert not slopes[..., :8].any() and not slopes[..., 10:].any()
 
 
-def test_places_that_are_no_numbers_read_zero_and_have_finite_gradients():
+@both
+def test_places_that_are_no_numbers_read_zero_and_have_finite_gradients(implementation):
     features, kernel = tf.constant(normal(1, 4, 4, 2)), tf.constant(normal(3, 3, 2, 2))
     offsets = np.zeros((1, 4, 4, 18), np.float32)
     offsets[0, 1, 1], offsets[0, 2, 2], offsets[0, 3, 3] = np.nan, np.inf, 1e30
     offsets = tf.constant(offsets)
     with tf.GradientTape() as tape:
         tape.watch([features, kernel])
-        result = deform_conv2d(features, offsets, kernel)
+        result = deform_conv2d(features, offsets, kernel, implementation=implementation)
     for gradient in tape.gradient(result, [features, kernel]):
         assert np.isfinite(gradient).all()
     for cell in (1, 2, 3):
         np.testing.assert_array_equal(result[0, cell, cell], [0, 0])
 
 
-def test_bfloat16_features_give_bfloat16():
+@both
+def test_bfloat16_features_give_bfloat16(implementation):
     features, kernel = normal(1, 6, 6, 8), normal(3, 3, 8, 4)
     offsets = normal(1, 6, 6, 18)
-    exact = deform_conv2d(features, offsets, kernel)
+    exact = deform_conv2d(features, offsets, kernel, implementation=implementation)
     halved = deform_conv2d(
-        tf.cast(features, tf.bfloat16), offsets, tf.cast(kernel, tf.bfloat16)
+        tf.cast(features, tf.bfloat16),
+        offsets,
+        tf.cast(kernel, tf.bfloat16),
+        implementation=implementation,
     )
     assert halved.dtype == tf.bfloat16
     np.testing.assert_allclose(tf.cast(halved, tf.float32), exact, atol=0.3)

@@ -61,7 +61,7 @@ def test_auto_without_a_library_warns_once_and_computes(tmp_path):
 
 
 def test_a_library_that_does_not_load_is_a_warning(tmp_path):
-    (tmp_path / _library.path().name).write_bytes(b"not a library")
+    (tmp_path / _library.path(_library.ROI_ALIGN).name).write_bytes(b"not a library")
     done = run("ops()", TFMASK_CUSTOM_OPS_FOLDER=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["stock"]
@@ -69,7 +69,9 @@ def test_a_library_that_does_not_load_is_a_warning(tmp_path):
 
 
 def test_off_is_silent_and_stock():
-    done = run("ops(); print(_library.available())", TFMASK_CUSTOM_OPS="off")
+    done = run(
+        "ops(); print(_library.available(_library.ROI_ALIGN))", TFMASK_CUSTOM_OPS="off"
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["stock", "False"]
     assert "slower" not in done.stderr
@@ -84,18 +86,19 @@ def test_require_without_a_library_is_an_error(tmp_path):
 
 def test_unknown_words_are_errors(monkeypatch):
     with pytest.raises(ValueError, match="'auto', 'stock' or 'compiled'"):
-        _library.use_compiled("fast")
+        _library.use_compiled(_library.ROI_ALIGN, "fast")
     monkeypatch.setenv("TFMASK_CUSTOM_OPS", "never")
     with pytest.raises(ValueError, match="TFMASK_CUSTOM_OPS=never"):
-        _library.available()
+        _library.available(_library.ROI_ALIGN)
     monkeypatch.setenv("TFMASK_CUSTOM_OPS", "off")
     with pytest.raises(RuntimeError, match="custom_ops/build.py"):
-        _library.use_compiled("compiled")
+        _library.use_compiled(_library.ROI_ALIGN, "compiled")
 
 
 GRADIENT = """
 import hashlib, sys
 import numpy as np
+from tfmask.ops.deform_columns import deform_columns
 from tfmask.ops.shape_aware_roi_align import shape_aware_roi_align
 rng = np.random.default_rng(0)
 features = tf.constant(rng.normal(size=(2, 60, 70, 48)), tf.float32)
@@ -107,14 +110,21 @@ with tf.GradientTape() as tape:
     pooled = shape_aware_roi_align([features], boxes, np.arange(300) % 2, [0] * 300,
         masks, 7, [4.0], implementation="compiled")
 weights = tf.constant(rng.normal(size=pooled.shape), tf.float32)
-for gradient in tape.gradient(pooled, [features, masks], weights):
+gradients = tape.gradient(pooled, [features, masks], weights)
+offsets = tf.constant(3 * rng.normal(size=(2, 60, 70, 18)), tf.float32)
+with tf.GradientTape() as tape:
+    tape.watch([features, offsets])
+    read = deform_columns(features, offsets, None, 3, 1, "compiled")
+weights = tf.constant(rng.normal(size=read.shape), tf.float32)
+gradients += tape.gradient(read, [features, offsets], weights)
+for gradient in gradients:
     print(hashlib.sha256(gradient.numpy().tobytes()).hexdigest())
 """
 
 
 @needs_library
-def test_the_bits_of_the_gradient_do_not_depend_on_the_number_of_threads():
+def test_the_bits_of_the_gradients_do_not_depend_on_the_number_of_threads():
     done = [run(GRADIENT, TF_NUM_INTRAOP_THREADS=n) for n in (1, 3)]
     assert all(d.returncode == 0 for d in done), done[0].stderr + done[1].stderr
-    assert len(done[0].stdout.split()) == 2
+    assert len(done[0].stdout.split()) == 4
     assert done[0].stdout == done[1].stdout

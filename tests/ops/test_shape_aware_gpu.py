@@ -13,7 +13,7 @@ def missing() -> str:
     """What there is not, or nothing."""
     if not tf.config.get_visible_devices("GPU"):
         return "TensorFlow sees no GPU"
-    if not _library.has_gpu_kernels():
+    if not _library.has_gpu_kernels(_library.ROI_ALIGN):
         return "the compiled ops have no GPU kernels"
     return ""
 

@@ -1,6 +1,6 @@
 """Finds and loads the compiled TensorFlow ops, or says why the stock ones are used.
 
-The library is built for one minor version of TensorFlow. What chooses is said in
+A library is built for one minor version of TensorFlow. What chooses is said in
 `ops._compiled`.
 """
 
@@ -15,23 +15,24 @@ import tensorflow as tf
 from tfmask.ops import _compiled
 from tfmask.ops._compiled import HOW_TO_BUILD, mode
 
+ROI_ALIGN = "shape_aware_roi_align"
+DEFORM_COLUMNS = "deform_columns"
+NAMES = (ROI_ALIGN, DEFORM_COLUMNS)
+
 _lock = threading.Lock()
-_state: dict[str, Any] = {
-    "loaded": False,
-    "module": None,
-    "has_gpu_kernels": False,
-    "stock_depth": 0,
-}
+_stock_depth = 0
+_modules: dict[str, Any] = {}  # None: it does not load
+_with_gpu_kernels: set[str] = set()
 
 
-def path() -> Path:
-    """Where the library for the running TensorFlow belongs."""
+def path(name: str) -> Path:
+    """Where a library for the running TensorFlow belongs; name: one of NAMES."""
     minor = ".".join(tf.__version__.split(".")[:2])
-    return _compiled.folder() / f"shape_aware_roi_align-tf{minor}.so"
+    return _compiled.folder() / f"{name}-tf{minor}.so"
 
 
-def library():
-    """The module of the compiled ops, loaded once; None where there is none.
+def library(name: str):
+    """The module of a library's ops, loaded once; None where there is none.
 
     Raises:
       RuntimeError: TFMASK_CUSTOM_OPS=require and the library is not there or does not
@@ -40,28 +41,28 @@ def library():
     if mode() == "off":
         return None
     with _lock:
-        if not _state["loaded"]:
-            _load()
-            _state["loaded"] = True
-    return _state["module"]
+        if name not in _modules:
+            _modules[name] = _load(name)
+    return _modules[name]
 
 
-def available() -> bool:
-    """Whether the compiled ops can be called; see `library`."""
-    return library() is not None
+def available(name: str) -> bool:
+    """Whether a library's ops can be called; see `library`."""
+    return library(name) is not None
 
 
-def has_gpu_kernels() -> bool:
+def has_gpu_kernels(name: str) -> bool:
     """Whether the library in use was built with CUDA."""
-    return available() and _state["has_gpu_kernels"]
+    return available(name) and name in _with_gpu_kernels
 
 
 # Answered while a graph is traced, never in it.
 @tf.autograph.experimental.do_not_convert
-def use_compiled(implementation: str) -> bool:
+def use_compiled(name: str, implementation: str) -> bool:
     """Which implementation a call gets.
 
     Args:
+      name: of the library, one of NAMES.
       implementation: "auto": the compiled op where it is built and has a kernel for
         the devices in sight, and not within `stock_ops`; "stock"; "compiled".
 
@@ -72,9 +73,9 @@ def use_compiled(implementation: str) -> bool:
     if implementation == "stock":
         return False
     if implementation == "compiled":
-        if not available():
+        if not available(name):
             raise RuntimeError(
-                f"the compiled op is asked for and {path()} is not in use "
+                f"the compiled op is asked for and {path(name)} is not in use "
                 f"(TFMASK_CUSTOM_OPS={mode()}); {HOW_TO_BUILD}"
             )
         return True
@@ -82,10 +83,10 @@ def use_compiled(implementation: str) -> bool:
         raise ValueError(
             f"implementation={implementation!r}: expected 'auto', 'stock' or 'compiled'"
         )
-    if _state["stock_depth"] or not available():
+    if _stock_depth or not available(name):
         return False
     # Features on a GPU would have to travel to the CPU and back.
-    return has_gpu_kernels() or not tf.config.get_visible_devices("GPU")
+    return has_gpu_kernels(name) or not tf.config.get_visible_devices("GPU")
 
 
 @contextlib.contextmanager
@@ -94,26 +95,28 @@ def stock_ops():
 
     An exported model must load where tfmask is not installed: trace it inside.
     """
+    global _stock_depth
     with _lock:
-        _state["stock_depth"] += 1
+        _stock_depth += 1
     try:
         yield
     finally:
         with _lock:
-            _state["stock_depth"] -= 1
+            _stock_depth -= 1
 
 
-def _load() -> None:
-    file = path()
+def _load(name: str):
+    file = path(name)
     if not file.exists():
         problem = f"{file.name} is not built"
     else:
         try:
-            _state["module"] = tf.load_op_library(str(file))
+            module = tf.load_op_library(str(file))
         except (tf.errors.OpError, OSError) as error:
             problem = f"{file} does not load: {error}"
         else:
-            handle = ctypes.CDLL(str(file))
-            _state["has_gpu_kernels"] = bool(handle.tfmask_has_gpu_kernels())
-            return
+            if ctypes.CDLL(str(file)).tfmask_has_gpu_kernels():
+                _with_gpu_kernels.add(name)
+            return module
     _compiled.report_missing(problem, "stock TensorFlow ops")
+    return None

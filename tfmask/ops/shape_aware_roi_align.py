@@ -109,7 +109,7 @@ def shape_aware_roi_align(
             )
     else:
         levels = tf.cast(levels, tf.int32)
-    compiled = _library.use_compiled(implementation)
+    compiled = _library.use_compiled(_library.ROI_ALIGN, implementation)
     features = [tf.convert_to_tensor(f) for f in features]
     boxes = tf.stop_gradient(tf.cast(boxes, tf.float32))
     batch_indices = tf.cast(batch_indices, tf.int32)
@@ -132,7 +132,7 @@ def _pool_compiled(
 ):  # fmt: skip
     by_size = isinstance(levels, LevelsBySize)
     no_masks = tf.zeros([0, 0, 0], _computed_in(features[0].dtype))
-    return _library.library().tfmask_shape_aware_roi_align(
+    return _library.library(_library.ROI_ALIGN).tfmask_shape_aware_roi_align(
         features=features,
         boxes=boxes,
         batch_indices=batch_indices,
@@ -157,7 +157,7 @@ def _gradient(op, grad):
     )
     names = ["size", "strides", "sampling_ratio", "aligned", "has_masks"]
     names += ["level_areas", "inclusive"]
-    result = _library.library().tfmask_shape_aware_roi_align_grad(
+    result = _library.library(_library.ROI_ALIGN).tfmask_shape_aware_roi_align_grad(
         grad=grad,
         features=features,
         boxes=boxes,

@@ -1,11 +1,11 @@
 // The inner loops over channels, in the widest vectors of the machine that runs them.
-#ifndef TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
-#define TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+#ifndef TFMASK_COMMON_VECTOR_MATH_H_
+#define TFMASK_COMMON_VECTOR_MATH_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "kernel.h"
+#include "kernel_types.h"
 
 #define TFMASK_INLINE inline __attribute__((always_inline))
 
@@ -19,6 +19,9 @@ struct VectorMath {
   // dots[t] = sum over c of vector[c] * base[offsets[t] + c]
   void (*dots)(const T* vector, const F* base, const int64_t* offsets, int64_t terms,
                int64_t channels, T* dots);
+  // base[offsets[t] + c] += weights[t] * vector[c] for every t; the cells do not overlap
+  void (*scatter)(T* base, const int64_t* offsets, const T* weights, int64_t terms,
+                  const F* vector, int64_t channels);
   // to[i] = from[i]
   void (*widen)(T* to, const F* from, int64_t count);
   // The same, to the nearest number of F, ties to even.
@@ -216,6 +219,44 @@ TFMASK_INLINE void Dots(const T* vector, const F* base, const int64_t* offsets,
   }
 }
 
+// kCount registers of channels from c on.
+template <typename F, typename T, int kBytes, int kCount>
+TFMASK_INLINE int64_t ScatterBlocks(int64_t c, T* base, const int64_t* offsets,
+                                    const T* weights, int64_t terms, const F* vector,
+                                    int64_t channels) {
+  using R = Register<T, kBytes>;
+  for (; c + kCount * R::kLanes <= channels; c += kCount * R::kLanes) {
+    typename R::type values[kCount];
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount; ++i) values[i] = R::Load(vector + c + i * R::kLanes);
+    for (int64_t t = 0; t < terms; ++t) {
+      T* cell = base + offsets[t] + c;
+      const T weight = weights[t];
+      typename R::type sums[kCount];
+#pragma GCC unroll 8
+      for (int i = 0; i < kCount; ++i) {
+        sums[i] = R::Load(cell + i * R::kLanes) + weight * values[i];
+      }
+#pragma GCC unroll 8
+      for (int i = 0; i < kCount; ++i) R::Store(cell + i * R::kLanes, sums[i]);
+    }
+  }
+  return c;
+}
+
+template <typename F, typename T, int kBytes>
+TFMASK_INLINE void Scatter(T* base, const int64_t* offsets, const T* weights,
+                           int64_t terms, const F* vector, int64_t channels) {
+  int64_t c = ScatterBlocks<F, T, kBytes, 8>(0, base, offsets, weights, terms, vector,
+                                             channels);
+  c = ScatterBlocks<F, T, kBytes, 1>(c, base, offsets, weights, terms, vector,
+                                     channels);
+  for (; c < channels; ++c) {
+    const T value = Scalar(vector[c]);
+    for (int64_t t = 0; t < terms; ++t) base[offsets[t] + c] += weights[t] * value;
+  }
+}
+
 // The same loops compiled for one instruction set. __attribute__((target_clones)) would
 // choose while the library is loaded, before a sanitizer is ready.
 #define TFMASK_VECTOR_MATH(NAME, TARGET, BYTES, COUNT)                                  \
@@ -231,13 +272,17 @@ TFMASK_INLINE void Dots(const T* vector, const F* base, const int64_t* offsets,
                            int64_t terms, int64_t channels, T* dots) {                 \
       Dots<F, T, BYTES>(vector, base, offsets, terms, channels, dots);                 \
     }                                                                                  \
+    TARGET static void Add(T* base, const int64_t* offsets, const T* weights,          \
+                           int64_t terms, const F* vector, int64_t channels) {         \
+      Scatter<F, T, BYTES>(base, offsets, weights, terms, vector, channels);           \
+    }                                                                                  \
     TARGET static void Widen(T* to, const F* from, int64_t count) {                    \
       WidenAll<F, T>(to, from, count);                                                 \
     }                                                                                  \
     TARGET static void Round(F* to, const T* from, int64_t count) {                    \
       NarrowAll<F, T>(to, from, count);                                                \
     }                                                                                  \
-    static constexpr VectorMath<F, T> kFunctions = {Sum, Dot, Widen, Round};           \
+    static constexpr VectorMath<F, T> kFunctions = {Sum, Dot, Add, Widen, Round};      \
   };
 
 TFMASK_VECTOR_MATH(Portable, , 16, 8)
@@ -268,4 +313,4 @@ const VectorMath<F, T>& FastestVectorMath() {
 
 }  // namespace tfmask
 
-#endif  // TFMASK_SHAPE_AWARE_ROI_ALIGN_VECTOR_MATH_H_
+#endif  // TFMASK_COMMON_VECTOR_MATH_H_
