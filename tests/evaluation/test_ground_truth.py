@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from coco_sets import STATS, encode, make_set, reference_eval
 
+from tfmask.data.convert.convert import convert_dataset
 from tfmask.data.readers import load_dataset
 from tfmask.errors import EvaluationError
 from tfmask.evaluation.coco_metrics import evaluate
@@ -105,10 +106,15 @@ MENDED = {
 }
 
 
+@pytest.mark.parametrize("form", ["coco", "tfrecord"])
 @pytest.mark.parametrize("name", MENDED)
-def test_a_perfect_detector_is_perfect_whatever_the_reader_mended(name, tmp_path):
+def test_a_perfect_detector_is_perfect_whatever_the_reader_mended(name, form, tmp_path):
     """Results that equal what was loaded get 1 in every figure that is defined."""
     folder = write_folder(tmp_path, rectangles(MENDED[name]))
+    if form == "tfrecord":
+        shards = f"{tmp_path / 'records'}@1"
+        convert_dataset("coco", folder, shards, target="tfrecord", log=None)
+        folder = shards
     dataset = load_dataset(folder, log=None)
     results = []
     for record in dataset.images:
