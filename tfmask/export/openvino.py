@@ -10,6 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import tensorflow as tf
+
 from tfmask.config import DataConfig
 from tfmask.errors import ExportError
 from tfmask.export.limits import Limits, check_pixels
@@ -87,6 +89,7 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
     from openvino.frontend.tensorflow import ConversionExtension
 
     frozen = freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
+    pool_instead_of_slicing(frozen.graph_def)
     with tempfile.TemporaryDirectory() as temporary:
         graph = os.path.join(temporary, "frozen.pb")
         with open(graph, "wb") as file:
@@ -102,10 +105,39 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
                 f"OpenVINO {openvino.__version__} does not convert this model: {error}"
             ) from None
     copy_rows_of_unlike_bounds(converted)
+    gather_from_one_image(converted)
     for output, name in zip(converted.outputs, frozen.output_names):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def pool_instead_of_slicing(graph_def) -> None:
+    """Writes `x[:, ::2, ::2]` as a pooling of single cells.
+
+    To OpenVINO (2025.4, 2026.4) a slice of a side that is only known to be at least one
+    has the side of what it was sliced from, steps or not, and the anchors of the coarsest
+    level come out as those of the level before: github.com/openvinotoolkit/openvino,
+    pull request 37932.
+
+    Args:
+      graph_def: frozen, changed in place.
+    """
+    constants = {node.name: node for node in graph_def.node if node.op == "Const"}
+    for node in graph_def.node:
+        if node.op != "StridedSlice" or node.input[3] not in constants:
+            continue
+        steps = tf.make_ndarray(constants[node.input[3]].attr["value"].tensor)
+        if steps.tolist() != [1, 2, 2]:
+            continue
+        dtype = node.attr["T"].type
+        node.op = "MaxPool"
+        node.ClearField("attr")
+        del node.input[1:]
+        node.attr["T"].type = dtype
+        node.attr["ksize"].list.i.extend([1, 1, 1, 1])
+        node.attr["strides"].list.i.extend([1, 2, 2, 1])
+        node.attr["padding"].s = b"VALID"
 
 
 def copy_rows_of_unlike_bounds(model) -> None:
@@ -136,6 +168,25 @@ def copy_rows_of_unlike_bounds(model) -> None:
         count = ops.gather(ops.shape_of(source), first, first)
         index = ops.range(first, count, ops.constant(1, dtype="int64"), "i64")
         node.input(1).replace_source_output(ops.gather(source, index, first).output(0))
+
+
+def gather_from_one_image(model) -> None:
+    """Takes the batch axis of one image from the gathers that have one.
+
+    Of a static `[1, N, C]` with C from 2 to 16, the CPU plugin's kernel for gathers
+    with a batch axis (2025.4, 2026.4) reads the first rows elsewhere, or crashes.
+
+    Args:
+      model: openvino.Model of one image, changed in place.
+    """
+    from openvino import opset15 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_attributes().get("batch_dims") != 1:
+            continue
+        data, indices, axis = node.input_values()
+        rows = ops.squeeze(indices, ops.constant([0], dtype="int64"))
+        node.output(0).replace(ops.gather(data, rows, axis).output(0))
 
 
 def _openvino():
