@@ -185,8 +185,11 @@ def gather_from_one_image(model) -> None:
         if node.get_attributes().get("batch_dims") != 1:
             continue
         data, indices, axis = node.input_values()
-        rows = ops.squeeze(indices, ops.constant([0], dtype="int64"))
-        node.output(0).replace(ops.gather(data, rows, axis).output(0))
+        rows = data.get_partial_shape()[0]
+        if rows.is_dynamic or rows.get_length() != 1:
+            continue
+        indices = ops.squeeze(indices, ops.constant([0], dtype="int64"))
+        node.output(0).replace(ops.gather(data, indices, axis).output(0))
 
 
 def _openvino():
