@@ -85,10 +85,24 @@ def export(
 
 def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
     """The model as an `openvino.Model`; see `export`."""
+    _openvino()
+    return convert_graph(
+        freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
+    )
+
+
+def convert_graph(frozen):
+    """A graph of one input as an `openvino.Model`, outputs named as they were.
+
+    Args:
+      frozen: export.freeze.FrozenModel, whose graph is changed.
+
+    Raises:
+      ExportError: openvino is not installed; an operation that it does not have.
+    """
     openvino = _openvino()
     from openvino.frontend.tensorflow import ConversionExtension
 
-    frozen = freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
     pool_instead_of_slicing(frozen.graph_def)
     with tempfile.TemporaryDirectory() as temporary:
         graph = os.path.join(temporary, "frozen.pb")
@@ -115,10 +129,10 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
 def pool_instead_of_slicing(graph_def) -> None:
     """Writes `x[:, ::2, ::2]` as a pooling of single cells.
 
-    To OpenVINO (2025.4, 2026.4) a slice of a side that is only known to be at least one
-    has the side of what it was sliced from, steps or not, and the anchors of the coarsest
-    level come out as those of the level before: github.com/openvinotoolkit/openvino,
-    pull request 37932.
+    To OpenVINO (2025.4, 2026.4) a slice of a side of which only a least length of one
+    is known is as long as what it was sliced from, whatever the steps, so that the
+    coarsest level gets the anchors of the level before
+    (github.com/openvinotoolkit/openvino, pull request 37932).
 
     Args:
       graph_def: frozen, changed in place.
