@@ -56,16 +56,15 @@ def test_images_are_resized_bit_by_bit():
 
 def test_every_second_cell_has_half_the_sides():
     def run(x):
-        fine = tf.nn.max_pool2d(x, 3, 2, "SAME")
+        fine = tf.nn.max_pool2d(x, 1, 2, "VALID")
         coarse = fine[:, ::2, ::2]
-        sides = [tf.shape(level)[1:3] for level in (fine, coarse)]
-        return {"cells": coarse, "rows": tf.range(sides[1][0]), "fine": sides[0]}
+        rows = [tf.range(tf.shape(level)[1]) for level in (fine, coarse)]
+        return {"cells": coarse, "fine": rows[0], "coarse": rows[1]}
 
     x = np.random.default_rng(0).normal(size=(1, 12, 20, 4)).astype(np.float32)
     given = compiled(run, [1, None, None, 4], tf.float32)(x)
-    expected = run(tf.constant(x))
-    np.testing.assert_array_equal(given["cells"], expected["cells"])
-    assert given["rows"].tolist() == [0, 1, 2] and given["fine"].tolist() == [6, 10]
+    np.testing.assert_array_equal(given["cells"], x[:, ::4, ::4])
+    assert (len(given["fine"]), len(given["coarse"])) == (6, 3)
 
 
 def test_rows_of_one_image_are_gathered_from_where_they_are():
