@@ -77,19 +77,17 @@ def test_rows_of_one_image_are_gathered_from_where_they_are():
     np.testing.assert_array_equal(given["rows"], run(tf.constant(x))["rows"])
 
 
-def check(name, tmp_path):
+def check(name, tmp_path, images=PHOTOGRAPHS, **limits):
     model = trained(name)
-    path = export(model, DATA, CLASSES, tmp_path / "model")
+    path = export(model, DATA, CLASSES, tmp_path / "model", limits=Limits(**limits))
     assert sorted(p.name for p in path.iterdir()) == [
         "label_map.pbtxt",
         "model.bin",
         "model.xml",
         "tfmask.json",
     ]
-    answers = run_by_runtime_apart(
-        "openvino", path / "model.xml", PHOTOGRAPHS, tmp_path
-    )
-    predictions = Predictor(model, DATA, CLASSES).predict(PHOTOGRAPHS)
+    answers = run_by_runtime_apart("openvino", path / "model.xml", images, tmp_path)
+    predictions = Predictor(model, DATA, CLASSES).predict(images)
     for answer, prediction in zip(answers, predictions):
         assert compare(answer, 0, prediction, CLASSES).holds()
 
@@ -98,6 +96,24 @@ def check(name, tmp_path):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_whole_model_equals_the_python_model(name, tmp_path):
     check(name, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_fixed_size(tmp_path):
+    image = PHOTOGRAPHS[2]
+    check("mr_rcnn", tmp_path, [image], size=image.shape[:2])
+
+
+def test_an_output_that_is_constant_stays():
+    def run(x):
+        return {"before": 2.0 * x, "constant": tf.constant([[3, 4]]), "last": x + 1.0}
+
+    given = compiled(run, [2], tf.float32)(np.float32([1, 5]))
+    assert {name: value.tolist() for name, value in given.items()} == {
+        "before": [2, 10],
+        "constant": [[3, 4]],
+        "last": [2, 6],
+    }
 
 
 def test_full_masks_are_refused(tmp_path):

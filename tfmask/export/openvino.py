@@ -104,6 +104,8 @@ def convert_graph(frozen):
     from openvino.frontend.tensorflow import ConversionExtension
 
     pool_instead_of_slicing(frozen.graph_def)
+    constants = _constant_outputs(frozen)
+    names = {k: v for k, v in frozen.output_names.items() if k not in constants}
     with tempfile.TemporaryDirectory() as temporary:
         graph = os.path.join(temporary, "frozen.pb")
         with open(graph, "wb") as file:
@@ -112,7 +114,7 @@ def convert_graph(frozen):
             converted = openvino.convert_model(
                 graph,
                 extension=[ConversionExtension("CropAndResize", _roi_align)],
-                output=list(frozen.output_names.values()),
+                output=list(names.values()),
             )
         except RuntimeError as error:  # all that OpenVINO raises
             raise ExportError(
@@ -120,10 +122,26 @@ def convert_graph(frozen):
             ) from None
     copy_rows_of_unlike_bounds(converted)
     gather_from_one_image(converted)
-    for output, name in zip(converted.outputs, frozen.output_names):
+    for output, name in zip(converted.outputs, names):
         output.get_tensor().set_names({name})
+    converted.add_results(list(constants.values()))
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def _constant_outputs(frozen) -> dict:
+    """What does not depend on the input, as results by name: the front end drops it."""
+    from openvino import opset15 as ops
+
+    nodes = {node.name: node for node in frozen.graph_def.node}
+    results = {}
+    for name, tensor in frozen.output_names.items():
+        node = nodes[tensor.split(":")[0]]
+        if node.op == "Const":
+            constant = ops.constant(tf.make_ndarray(node.attr["value"].tensor))
+            constant.output(0).get_tensor().set_names({name})
+            results[name] = ops.result(constant)
+    return results
 
 
 def pool_instead_of_slicing(graph_def) -> None:
