@@ -2,8 +2,9 @@
 
 OpenVINO's TensorFlow front end reads the frozen graph. RoIAlign, which TensorFlow does
 not have, is traced as one operation for each pooling (`ops._roi_sampling.as_one_op`)
-and becomes OpenVINO's own; NonMaxSuppression, loops and branches the front end maps
-itself. Nothing falls back to TensorFlow.
+and becomes OpenVINO's own; NonMaxSuppression and loops the front end maps itself.
+Nothing falls back to TensorFlow. Operations that OpenVINO is known to run wrongly are
+written as others.
 """
 
 import os
