@@ -2,13 +2,16 @@
 
 OpenVINO's TensorFlow front end reads the frozen graph. RoIAlign, which TensorFlow does
 not have, is traced as one operation for each pooling (`ops._roi_sampling.as_one_op`)
-and becomes OpenVINO's own; NonMaxSuppression, loops and branches the front end maps
-itself. Nothing falls back to TensorFlow.
+and becomes OpenVINO's own; NonMaxSuppression and loops the front end maps itself.
+Nothing falls back to TensorFlow. Operations that OpenVINO is known to run wrongly are
+written as others.
 """
 
 import os
 import tempfile
 from pathlib import Path
+
+import tensorflow as tf
 
 from tfmask.config import DataConfig
 from tfmask.errors import ExportError
@@ -83,10 +86,27 @@ def export(
 
 def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
     """The model as an `openvino.Model`; see `export`."""
+    _openvino()
+    return convert_graph(
+        freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
+    )
+
+
+def convert_graph(frozen):
+    """A graph of one input as an `openvino.Model`, outputs named as they were.
+
+    Args:
+      frozen: export.freeze.FrozenModel, whose graph is changed.
+
+    Raises:
+      ExportError: openvino is not installed; an operation that it does not have.
+    """
     openvino = _openvino()
     from openvino.frontend.tensorflow import ConversionExtension
 
-    frozen = freeze_with_roi_align(model, data, class_map, limits, "OpenVINO")
+    pool_instead_of_slicing(frozen.graph_def)
+    constants = _constant_outputs(frozen)
+    names = {k: v for k, v in frozen.output_names.items() if k not in constants}
     with tempfile.TemporaryDirectory() as temporary:
         graph = os.path.join(temporary, "frozen.pb")
         with open(graph, "wb") as file:
@@ -95,17 +115,62 @@ def convert(model, data: DataConfig, class_map: ClassMap, limits: Limits):
             converted = openvino.convert_model(
                 graph,
                 extension=[ConversionExtension("CropAndResize", _roi_align)],
-                output=list(frozen.output_names.values()),
+                output=list(names.values()),
             )
         except RuntimeError as error:  # all that OpenVINO raises
             raise ExportError(
                 f"OpenVINO {openvino.__version__} does not convert this model: {error}"
             ) from None
     copy_rows_of_unlike_bounds(converted)
-    for output, name in zip(converted.outputs, frozen.output_names):
+    gather_from_one_image(converted)
+    for output, name in zip(converted.outputs, names):
         output.get_tensor().set_names({name})
+    converted.add_results(list(constants.values()))
     converted.inputs[0].get_tensor().set_names({"input_tensor"})
     return converted
+
+
+def _constant_outputs(frozen) -> dict:
+    """What does not depend on the input, as results by name: the front end drops it."""
+    from openvino import opset15 as ops
+
+    nodes = {node.name: node for node in frozen.graph_def.node}
+    results = {}
+    for name, tensor in frozen.output_names.items():
+        node = nodes[tensor.split(":")[0]]
+        if node.op == "Const":
+            constant = ops.constant(tf.make_ndarray(node.attr["value"].tensor))
+            constant.output(0).get_tensor().set_names({name})
+            results[name] = ops.result(constant)
+    return results
+
+
+def pool_instead_of_slicing(graph_def) -> None:
+    """Writes `x[:, ::2, ::2]` as a pooling of single cells.
+
+    To OpenVINO (2025.4, 2026.4) a slice of a side of which only a least length of one
+    is known is as long as what it was sliced from, whatever the steps, so that the
+    coarsest level gets the anchors of the level before
+    (github.com/openvinotoolkit/openvino, pull request 37932).
+
+    Args:
+      graph_def: frozen, changed in place.
+    """
+    constants = {node.name: node for node in graph_def.node if node.op == "Const"}
+    for node in graph_def.node:
+        if node.op != "StridedSlice" or node.input[3] not in constants:
+            continue
+        steps = tf.make_ndarray(constants[node.input[3]].attr["value"].tensor)
+        if steps.tolist() != [1, 2, 2]:
+            continue
+        dtype = node.attr["T"].type
+        node.op = "MaxPool"
+        node.ClearField("attr")
+        del node.input[1:]
+        node.attr["T"].type = dtype
+        node.attr["ksize"].list.i.extend([1, 1, 1, 1])
+        node.attr["strides"].list.i.extend([1, 2, 2, 1])
+        node.attr["padding"].s = b"VALID"
 
 
 def copy_rows_of_unlike_bounds(model) -> None:
@@ -136,6 +201,28 @@ def copy_rows_of_unlike_bounds(model) -> None:
         count = ops.gather(ops.shape_of(source), first, first)
         index = ops.range(first, count, ops.constant(1, dtype="int64"), "i64")
         node.input(1).replace_source_output(ops.gather(source, index, first).output(0))
+
+
+def gather_from_one_image(model) -> None:
+    """Takes the batch axis of one image from the gathers that have one.
+
+    Of a static `[1, N, C]` with C from 2 to 16, the CPU plugin's kernel for gathers
+    with a batch axis (2025.4, 2026.4) reads the first rows elsewhere, or crashes.
+
+    Args:
+      model: openvino.Model of one image, changed in place.
+    """
+    from openvino import opset15 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_attributes().get("batch_dims") != 1:
+            continue
+        data, indices, axis = node.input_values()
+        rows = data.get_partial_shape()[0]
+        if rows.is_dynamic or rows.get_length() != 1:
+            continue
+        indices = ops.squeeze(indices, ops.constant([0], dtype="int64"))
+        node.output(0).replace(ops.gather(data, indices, axis).output(0))
 
 
 def _openvino():

@@ -75,17 +75,39 @@ def _resize(images, shape, size):
     return tf.cast(tf.bitwise.right_shift(total, 2), tf.uint8)
 
 
+def _places(count, extent):
+    """Where each of `count` cells lies among `extent` source cells, `[count]` float32.
+
+    (i + 1/2) extent / count - 1/2, which OpenCV computes in float64 and rounds to
+    float32. Runtimes that have no float64 compute in float32 what is written so. A long
+    division of whole numbers gives the same float32: its digits, and whether something
+    is left over, are all that decides the rounding.
+    """
+    count, extent = (tf.cast(v, tf.int64) for v in (count, extent))
+    halves = 2 * count  # of cells; the place is counted from one cell before the first
+    whole, rest = _divided((2 * tf.range(count) + 1) * extent + count, halves)
+    high, rest = _divided(rest * 4096, halves)
+    low, rest = _divided(rest * 4096, halves)
+    digits = tf.bitwise.bitwise_or(high * 4096 + low, tf.cast(rest > 0, tf.int64))
+    fraction = tf.cast(digits, tf.float32) / 2.0**24
+    return tf.cast(whole - 1, tf.float32) + fraction
+
+
+def _divided(value, by):
+    """Quotient and rest; right too where `//` goes by float32 and is one off."""
+    quotient = value // by
+    rest = value - quotient * by
+    quotient += tf.cast(rest >= by, tf.int64) - tf.cast(rest < 0, tf.int64)
+    return quotient, value - quotient * by
+
+
 def _neighbours(count, extent, clamp: bool):
     """The two source cells of each of `count` cells, and the weight of each.
 
     `clamp`: beyond the border the outermost cell counts whole. Without, its weight is
     split between the cell and itself, which rounds otherwise.
     """
-    # OpenCV computes the reciprocal of the scale first.
-    scale = 1.0 / (tf.cast(count, tf.float64) / tf.cast(extent, tf.float64))
-    place = tf.cast(
-        (tf.range(tf.cast(count, tf.float64)) + 0.5) * scale - 0.5, tf.float32
-    )
+    place = _places(count, extent)
     low = tf.floor(place)
     share, index = place - low, tf.cast(low, tf.int32)
     if clamp:

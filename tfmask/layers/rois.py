@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.ops._roi_sampling import for_converter
+
 
 class RoISpec(NamedTuple):
     """What a head wants pooled for each roi.
@@ -35,11 +37,15 @@ def flatten_rois(x: tf.Tensor, rank: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
     shape = tf.shape(x)
     inner = x.shape[-rank:]
     flat = tf.reshape(x, tf.concat([[-1], shape[-rank:]], 0))
-    flat = tf.cond(
-        tf.size(flat) > 0,
-        lambda: flat,
-        lambda: tf.zeros(tf.concat([[1], shape[-rank:]], 0), x.dtype),
-    )
+    if for_converter():  # OpenVINO's branches give a wrong first result
+        missing = tf.cast(tf.equal(tf.shape(flat)[0], 0), tf.int32)
+        flat = tf.pad(flat, [[0, missing], *[[0, 0]] * rank])
+    else:
+        flat = tf.cond(
+            tf.size(flat) > 0,
+            lambda: flat,
+            lambda: tf.zeros(tf.concat([[1], shape[-rank:]], 0), x.dtype),
+        )
     return tf.ensure_shape(flat, [None, *inner]), shape[:-rank]
 
 

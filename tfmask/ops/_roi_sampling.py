@@ -46,6 +46,11 @@ def as_one_op():
         _one_op.pop()
 
 
+def for_converter() -> bool:
+    """Whether what is traced is for a converter, inside `as_one_op`."""
+    return bool(_one_op)
+
+
 def pool_map(
     features: tf.Tensor,
     boxes: tf.Tensor,
