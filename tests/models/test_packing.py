@@ -59,7 +59,7 @@ def test_rows_of_bytes_are_taken_as_they_are(side):
     np.testing.assert_array_equal(take(values), values[image, position])
 
 
-def test_a_batch_of_one_is_mapped_without_a_loop():
+def test_a_batch_of_known_size_is_mapped_without_a_loop():
     def function(image):
         (value, other), size = image
         return value + other[0], size * 2
@@ -69,16 +69,35 @@ def test_a_batch_of_one_is_mapped_without_a_loop():
             function, ([values, others], sizes), (tf.float32, tf.int32)
         )
 
-    for count in (1, 3):
+    for count, known in ((1, True), (3, True), (3, False)):
         values = tf.reshape(tf.range(2.0 * count), [count, 2])
         inputs = values, 10 * values, tf.range(count)
+        lead = count if known else None
+        signature = [tf.TensorSpec([lead, *v.shape[1:]], v.dtype) for v in inputs]
         with as_gathers():
-            traced = tf.function(call).get_concrete_function(*inputs)
+            traced = tf.function(call, input_signature=signature)
+            traced = traced.get_concrete_function()
         loops = {op.type for op in traced.graph.get_operations()} & {
             "While",
             "StatelessWhile",
         }
-        assert bool(loops) == (count > 1)
+        assert bool(loops) != known
         total, sizes = traced(*inputs)
         np.testing.assert_array_equal(total, values + 10 * values[:, :1])
         np.testing.assert_array_equal(sizes, 2 * tf.range(count))
+
+
+def test_images_one_after_another():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
+    def call(values, factors):
+        return packing.each_image(
+            lambda row, factor: (row * factor, tf.cast(factor, tf.int64)),
+            (values, factors),
+            (tf.float32, tf.int64),
+        )
+
+    for count in (1, 3):
+        values = tf.reshape(tf.range(2.0 * count), [count, 2])
+        rows, factors = call(values, tf.range(1.0, count + 1))
+        np.testing.assert_array_equal(rows, values * tf.range(1.0, count + 1)[:, None])
+        np.testing.assert_array_equal(factors, np.arange(1, count + 1))

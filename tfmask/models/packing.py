@@ -10,12 +10,12 @@ from tfmask.ops import _roi_gathers
 class Packed(NamedTuple):
     """Where each packed roi came from. M is the number of valid rois of the batch."""
 
-    index: tf.Tensor  # [M, 2] int32 (image, position)
-    shape: tf.Tensor  # [2] int32 (B, N)
+    index: tf.Tensor  # [M, 2] int64 (image, position); see `pack`
+    shape: tf.Tensor  # [2] (B, N), of the same type
 
     @property
     def batch_indices(self) -> tf.Tensor:
-        """`[M]` int32: the image that each roi is of."""
+        """`[M]`: the image that each roi is of."""
         return self.index[:, 0]
 
     def take(self, values: tf.Tensor) -> tf.Tensor:
@@ -24,7 +24,8 @@ class Packed(NamedTuple):
 
     def restore(self, values: tf.Tensor) -> tf.Tensor:
         """`[M, ...]` -> `[B, N, ...]`, zero where there is no roi."""
-        shape = tf.concat([self.shape, tf.shape(values)[1:]], axis=0)
+        inner = tf.shape(values, out_type=self.shape.dtype)[1:]
+        shape = tf.concat([self.shape, inner], axis=0)
         return tf.scatter_nd(self.index, values, shape)
 
 
@@ -35,9 +36,12 @@ def rows_at(values: tf.Tensor, batch_indices: tf.Tensor, position: tf.Tensor):
     is known and a multiple of four, are taken as words, which a GPU can gather.
     """
     shape, inner = tf.shape(values), values.shape[2:]
-    rows = tf.reshape(values, tf.concat([shape[:1] * shape[1:2], shape[2:]], 0))
-    rows = tf.ensure_shape(rows, [None, *inner])
-    index = batch_indices * shape[1] + position
+    if inner.is_fully_defined():
+        rows = tf.reshape(values, [-1, *inner])
+    else:
+        rows = tf.reshape(values, tf.concat([shape[:1] * shape[1:2], shape[2:]], 0))
+        rows = tf.ensure_shape(rows, [None, *inner])
+    index = batch_indices * tf.cast(shape[1], batch_indices.dtype) + position
     if values.dtype != tf.uint8 or not inner.is_fully_defined() or inner[-1] % 4:
         return tf.gather(rows, index)
     words = tf.reshape(rows, [-1, *inner[:-1], inner[-1] // 4, 4])
@@ -46,15 +50,20 @@ def rows_at(values: tf.Tensor, batch_indices: tf.Tensor, position: tf.Tensor):
 
 
 def pack(valid: tf.Tensor) -> Packed:
-    """The valid entries of `[B, N]` bool, image by image."""
-    return Packed(tf.cast(tf.where(valid), tf.int32), tf.shape(valid))
+    """The valid entries of `[B, N]` bool, image by image.
+
+    Their indices are int64, which a GPU computes with itself, and int32 within
+    `ops._roi_gathers.as_gathers`, for runtimes that have no others.
+    """
+    dtype = tf.int32 if _roi_gathers.in_use() else tf.int64
+    return Packed(tf.cast(tf.where(valid), dtype), tf.shape(valid, out_type=dtype))
 
 
 def map_images(function, inputs: tuple, signature):
-    """`tf.map_fn` over the images of a batch.
+    """Calls a function for each image of a batch.
 
-    Within `ops._roi_gathers.as_gathers` a batch that is known to be one has no loop:
-    the runtimes that it is for do not run this one.
+    Where their number is known there is no loop, which TensorFlow turns by the host;
+    the runtimes of `ops._roi_gathers.as_gathers` do not run loops at all.
 
     Args:
       function: of a tuple, each part the image's own.
@@ -64,11 +73,44 @@ def map_images(function, inputs: tuple, signature):
     Returns:
       What the function returns, `[B, ...]` each.
     """
-    single = any(value.shape[0] == 1 for value in tf.nest.flatten(inputs))
-    if not (single and _roi_gathers.in_use()):
+    known = [value.shape[0] for value in tf.nest.flatten(inputs)]
+    count = next((size for size in known if size is not None), None)
+    if count is None:
         return tf.map_fn(function, inputs, fn_output_signature=signature)
-    outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
-    return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
+    if count == 1:
+        outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
+        return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
+    parts = [tf.unstack(value, count) for value in tf.nest.flatten(inputs)]
+    rows = [function(tf.nest.pack_sequence_as(inputs, row)) for row in zip(*parts)]
+    return tf.nest.map_structure(lambda *values: tf.stack(values), *rows)
+
+
+def each_image(function, inputs, types):
+    """Calls a function for the images of a batch, one after another.
+
+    Unlike `tf.map_fn`, whose loop asks the GPU whether it goes on.
+
+    Args:
+      function: of an image's own part of each input, called with them as arguments.
+      inputs: tensors `[B, ...]` that the host has.
+      types: of the tensors that it returns.
+
+    Returns:
+      What the function returns, `[B, ...]` each. No gradient.
+    """
+    count = tf.shape(inputs[0])[0]
+    arrays = [tf.TensorArray(dtype, count, infer_shape=False) for dtype in types]
+
+    def body(index, *arrays):
+        with tf.device("CPU:0"):
+            own = [value[index] for value in inputs]
+        outputs = function(*own)
+        return index + 1, *(a.write(index, v) for a, v in zip(arrays, outputs))
+
+    _, *arrays = tf.while_loop(
+        lambda index, *_: index < count, body, (0, *arrays), parallel_iterations=1
+    )
+    return tuple(array.stack() for array in arrays)
 
 
 # Numbers of rois that a GPU computes masks for. Every new number is a new shape of

@@ -132,7 +132,7 @@ class AnchorMatcher(Rule):
           image_size: `[2]` int32, (height, width) before padding.
 
         Returns:
-          (label `[A]` int32 of ops.sampling, index `[A]` int32 of the instance that
+          (label `[A]` int64 of ops.sampling, index `[A]` int64 of the instance that
           each anchor overlaps most)
         """
         iou, best, index = sampling.match(anchors, boxes, valid & ~crowd)
@@ -146,12 +146,11 @@ class AnchorMatcher(Rule):
             low_quality &= best >= self.bg_iou
         fg |= low_quality
         bg = (best < self.bg_iou) & ~fg
-        bg &= ~sampling.in_crowd(anchors, boxes, valid & crowd, self.crowd_ioa)
-        labels = tf.where(fg, sampling.FOREGROUND, sampling.IGNORE)
-        labels = tf.where(bg, sampling.BACKGROUND, labels)
+        ignored = _both(valid, crowd)
+        bg &= ~sampling.in_crowd(anchors, boxes, ignored, self.crowd_ioa)
         if self.inside_only:
-            labels = tf.where(inside, labels, sampling.IGNORE)
-        return labels, index
+            fg, bg = fg & inside, bg & inside
+        return sampling.labels_of(fg, bg), index
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -178,15 +177,14 @@ class RoIMatcher(Rule):
           gt_boxes: `[..., G, 4]` pixels. crowd, gt_valid: `[..., G]` bool.
 
         Returns:
-          (`[..., N]` int32 of ops.sampling, `[..., N]` int32)
+          (`[..., N]` int64 of ops.sampling, `[..., N]` int64)
         """
         _, best, index = sampling.match(boxes, gt_boxes, gt_valid & ~crowd)
         fg = best >= self.fg_iou
         bg = ~fg & (best >= self.bg_iou_low)
-        bg &= ~sampling.in_crowd(boxes, gt_boxes, gt_valid & crowd, self.crowd_ioa)
-        kinds = tf.where(bg, sampling.BACKGROUND, sampling.IGNORE)
-        kinds = tf.where(fg, sampling.FOREGROUND, kinds)
-        return tf.where(usable, kinds, sampling.IGNORE), index
+        ignored = _both(gt_valid, crowd)
+        bg &= ~sampling.in_crowd(boxes, gt_boxes, ignored, self.crowd_ioa)
+        return sampling.labels_of(fg & usable, bg & usable), index
 
     def label(
         self, boxes: tf.Tensor, samples: RoISamples, targets: Targets
@@ -250,12 +248,24 @@ class RoISampler(Rule):
             boxes, usable, targets.boxes, targets.crowd, targets.valid
         )
         chosen, is_fg, valid = sampling.draw(
-            kinds, self.batch, self.fg_fraction, seeds + [0, ROI_SALT]
+            kinds, self.batch, self.fg_fraction, salted(seeds, ROI_SALT)
         )
         matches = tf.gather(index, chosen, batch_dims=1)
         labels = tf.where(is_fg, tf.gather(targets.labels, matches, batch_dims=1), 0)
         boxes = tf.gather(boxes, chosen, batch_dims=1)
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
+
+
+def salted(seeds: tf.Tensor, salt: int) -> tf.Tensor:
+    """Seed pairs `[B, 2]` int64 of one kind of draw, on the host, which reads them."""
+    with tf.device("CPU:0"):
+        return seeds + tf.constant([0, salt], tf.int64)
+
+
+def _both(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """`one & other` of a batch's targets, on the host, where they are."""
+    with tf.device("CPU:0"):
+        return one & other
 
 
 def of_class(deltas: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
