@@ -76,7 +76,7 @@ class RoISamples(NamedTuple):
     """Rois chosen for training, with the instance that each one is matched to."""
 
     boxes: Any  # [B, N, 4] float32, pixels
-    labels: Any  # [B, N] int32, 0 for background
+    labels: Any  # [B, N] int64, 0 for background
     matches: Any  # [B, N] int64, index into Targets of the matched instance
     valid: Any  # [B, N] bool
 

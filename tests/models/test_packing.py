@@ -49,12 +49,11 @@ def test_rows_of_bytes_are_taken_as_they_are(side):
     rng = np.random.default_rng(0)
     values = rng.integers(0, 256, (2, 3, 5, side or 8)).astype(np.uint8)
     image, position = np.array([1, 0, 1, 1]), np.array([2, 0, 0, 2])
+    rows = tf.constant(image * 3 + position)
 
     @tf.function(input_signature=[tf.TensorSpec([2, None, 5, side], tf.uint8)])
     def take(values):
-        return packing.rows_at(
-            values, tf.constant(image, tf.int32), tf.constant(position, tf.int32)
-        )
+        return packing.rows_at(values, rows)
 
     np.testing.assert_array_equal(take(values), values[image, position])
 
@@ -66,10 +65,11 @@ def test_a_batch_of_known_size_is_mapped_without_a_loop():
 
     def call(values, others, sizes):
         return packing.map_images(
-            function, ([values, others], sizes), (tf.float32, tf.int32)
+            function, ([values, others], sizes), (tf.float32, tf.int32), in_turn
         )
 
-    for count, known in ((1, True), (3, True), (3, False)):
+    cases = [(1, True, False), (3, True, False), (3, True, True), (3, False, True)]
+    for count, known, in_turn in cases:
         values = tf.reshape(tf.range(2.0 * count), [count, 2])
         inputs = values, 10 * values, tf.range(count)
         lead = count if known else None
@@ -85,19 +85,3 @@ def test_a_batch_of_known_size_is_mapped_without_a_loop():
         total, sizes = traced(*inputs)
         np.testing.assert_array_equal(total, values + 10 * values[:, :1])
         np.testing.assert_array_equal(sizes, 2 * tf.range(count))
-
-
-def test_images_one_after_another():
-    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
-    def call(values, factors):
-        return packing.each_image(
-            lambda row, factor: (row * factor, tf.cast(factor, tf.int64)),
-            (values, factors),
-            (tf.float32, tf.int64),
-        )
-
-    for count in (1, 3):
-        values = tf.reshape(tf.range(2.0 * count), [count, 2])
-        rows, factors = call(values, tf.range(1.0, count + 1))
-        np.testing.assert_array_equal(rows, values * tf.range(1.0, count + 1)[:, None])
-        np.testing.assert_array_equal(factors, np.arange(1, count + 1))

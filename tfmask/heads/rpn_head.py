@@ -89,7 +89,8 @@ class RPNHead(Part):
         logits = tf.cast(self.objectness(x), tf.float32)
         deltas = tf.cast(self.deltas(x), tf.float32)
         anchor = tf.reshape(index, [-1]) % self.num_anchors
-        anchor += tf.range(tf.size(index, out_type=tf.int64)) * self.num_anchors
+        first = tf.range(tf.size(index)) * self.num_anchors
+        anchor += tf.cast(first, tf.int64)
         logits = tf.gather(tf.reshape(logits, [-1]), anchor)
         deltas = tf.gather(tf.reshape(deltas, [-1, 4]), anchor)
         return tf.reshape(logits, lead), tf.reshape(deltas, tf.concat([lead, [4]], 0))
@@ -137,14 +138,14 @@ def neighbourhoods(levels, index, reach):
         tf.reshape(tf.cast(value, tf.int64), [-1, 1, 1, 1, 1])
         for value in (*tf.unstack(sides, axis=1), cells, start)
     )
-    steps = tf.range(-reach, reach + 1, dtype=tf.int64)
+    steps = tf.constant(np.arange(-reach, reach + 1), tf.int64)
     local = index[:, :, None, None] - start  # [L, B, S, 1, 1]
     row = local // width
     column = local - row * width + steps  # [L, B, S, 1, 2R + 1]
     row += steps[:, None]  # [L, B, S, 2R + 1, 1]
     inside = (local >= 0) & (local < count)
     inside &= (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    image = tf.range(tf.shape(index, out_type=tf.int64)[0])[:, None, None, None]
+    image = tf.cast(tf.range(tf.shape(index)[0]), tf.int64)[:, None, None, None]
     place = tf.where(inside, row * width + column, tf.constant(0, tf.int64))
     place += image * count
     inside = inside[..., None]

@@ -30,8 +30,8 @@ class MaskRoIs(NamedTuple):
     """Packed rois whose masks are asked for. M may be zero."""
 
     boxes: tf.Tensor  # [M, 4] float32, pixels
-    batch_indices: tf.Tensor  # [M] int32
-    labels: tf.Tensor  # [M] int32, 1..K: the class whose mask is used
+    batch_indices: tf.Tensor  # [M] integer
+    labels: tf.Tensor  # [M] integer, 1..K: the class whose mask is used
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -265,7 +265,7 @@ class MaskBranch(Part):
 
     def losses(self, outputs: dict, targets: InstanceTargets) -> dict:
         """Loss terms, each the mean over the rois of all replicas that it is about."""
-        count = tf.cast(tf.shape(targets.labels)[0], tf.float32)
+        count = tf.cast(tf.shape(targets.boxes)[0], tf.float32)
         count = tf.maximum(cross_replica_sum(count), 1.0)
         soft = self.soft_targets
         chosen = select_class(outputs["mask"], targets.labels)

@@ -8,40 +8,45 @@ from tfmask.ops import _roi_gathers
 
 
 class Packed(NamedTuple):
-    """Where each packed roi came from. M is the number of valid rois of the batch."""
+    """Where each packed roi came from. M is the number of valid rois of the batch.
 
-    index: tf.Tensor  # [M, 2] int64 (image, position); see `pack`
-    shape: tf.Tensor  # [2] (B, N), of the same type
+    Indices are int64, which a GPU computes with itself; see `pack`.
+    """
+
+    index: tf.Tensor  # [M] int64: image * N + position
+    shape: tf.Tensor  # [2] int32 (B, N)
 
     @property
     def batch_indices(self) -> tf.Tensor:
-        """`[M]`: the image that each roi is of."""
-        return self.index[:, 0]
+        """`[M]` int64: the image that each roi is of."""
+        return self.index // tf.cast(self.shape[1], self.index.dtype)
 
     def take(self, values: tf.Tensor) -> tf.Tensor:
         """`[B, N, ...]` -> `[M, ...]`."""
-        return rows_at(values, self.batch_indices, self.index[:, 1])
+        return rows_at(values, self.index)
 
     def restore(self, values: tf.Tensor) -> tf.Tensor:
         """`[M, ...]` -> `[B, N, ...]`, zero where there is no roi."""
-        inner = tf.shape(values, out_type=self.shape.dtype)[1:]
-        shape = tf.concat([self.shape, inner], axis=0)
-        return tf.scatter_nd(self.index, values, shape)
+        inner = tf.shape(values)[1:]
+        rows = tf.concat([[self.shape[0] * self.shape[1]], inner], axis=0)
+        rows = tf.cast(rows, self.index.dtype)
+        flat = tf.scatter_nd(self.index[:, None], values, rows)
+        return tf.reshape(flat, tf.concat([self.shape, inner], axis=0))
 
 
-def rows_at(values: tf.Tensor, batch_indices: tf.Tensor, position: tf.Tensor):
-    """Rows `[M, ...]` of `[B, N, ...]` by image `[M]` and position in it `[M]`.
+def rows_at(values: tf.Tensor, index: tf.Tensor):
+    """Rows `[M, ...]` of `[B, N, ...]` by their number `[M]`: image * N + position.
 
     Not tf.gather_nd, whose gradient and bookkeeping are longer. Bytes, of a width that
     is known and a multiple of four, are taken as words, which a GPU can gather.
     """
-    shape, inner = tf.shape(values), values.shape[2:]
+    inner = values.shape[2:]
     if inner.is_fully_defined():
         rows = tf.reshape(values, [-1, *inner])
     else:
+        shape = tf.shape(values)
         rows = tf.reshape(values, tf.concat([shape[:1] * shape[1:2], shape[2:]], 0))
         rows = tf.ensure_shape(rows, [None, *inner])
-    index = batch_indices * tf.cast(shape[1], batch_indices.dtype) + position
     if values.dtype != tf.uint8 or not inner.is_fully_defined() or inner[-1] % 4:
         return tf.gather(rows, index)
     words = tf.reshape(rows, [-1, *inner[:-1], inner[-1] // 4, 4])
@@ -52,14 +57,16 @@ def rows_at(values: tf.Tensor, batch_indices: tf.Tensor, position: tf.Tensor):
 def pack(valid: tf.Tensor) -> Packed:
     """The valid entries of `[B, N]` bool, image by image.
 
-    Their indices are int64, which a GPU computes with itself, and int32 within
-    `ops._roi_gathers.as_gathers`, for runtimes that have no others.
+    Within `ops._roi_gathers.as_gathers` their indices are int32, for runtimes that have
+    no others.
     """
-    dtype = tf.int32 if _roi_gathers.in_use() else tf.int64
-    return Packed(tf.cast(tf.where(valid), dtype), tf.shape(valid, out_type=dtype))
+    index = tf.where(tf.reshape(valid, [-1]))[:, 0]
+    if _roi_gathers.in_use():
+        index = tf.cast(index, tf.int32)
+    return Packed(index, tf.shape(valid))
 
 
-def map_images(function, inputs: tuple, signature):
+def map_images(function, inputs: tuple, signature, in_turn: bool = False):
     """Calls a function for each image of a batch.
 
     Where their number is known there is no loop, which TensorFlow turns by the host;
@@ -69,6 +76,8 @@ def map_images(function, inputs: tuple, signature):
       function: of a tuple, each part the image's own.
       inputs: tensors `[B, ...]`, or lists of them.
       signature: types of what the function returns, in the same structure.
+      in_turn: an image begins when the one before is done, so that the memory of one is
+        enough.
 
     Returns:
       What the function returns, `[B, ...]` each.
@@ -76,41 +85,22 @@ def map_images(function, inputs: tuple, signature):
     known = [value.shape[0] for value in tf.nest.flatten(inputs)]
     count = next((size for size in known if size is not None), None)
     if count is None:
-        return tf.map_fn(function, inputs, fn_output_signature=signature)
+        return tf.map_fn(
+            function,
+            inputs,
+            fn_output_signature=signature,
+            parallel_iterations=1 if in_turn else None,
+        )
     if count == 1:
         outputs = function(tf.nest.map_structure(lambda value: value[0], inputs))
         return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
     parts = [tf.unstack(value, count) for value in tf.nest.flatten(inputs)]
-    rows = [function(tf.nest.pack_sequence_as(inputs, row)) for row in zip(*parts)]
+    rows: list = []
+    for row in zip(*parts):
+        before = tf.nest.flatten(rows[-1]) if in_turn and rows else []
+        with tf.control_dependencies(before):
+            rows.append(function(tf.nest.pack_sequence_as(inputs, row)))
     return tf.nest.map_structure(lambda *values: tf.stack(values), *rows)
-
-
-def each_image(function, inputs, types):
-    """Calls a function for the images of a batch, one after another.
-
-    Unlike `tf.map_fn`, whose loop asks the GPU whether it goes on.
-
-    Args:
-      function: of an image's own part of each input, called with them as arguments.
-      inputs: tensors `[B, ...]` that the host has.
-      types: of the tensors that it returns.
-
-    Returns:
-      What the function returns, `[B, ...]` each. No gradient.
-    """
-    count = tf.shape(inputs[0])[0]
-    arrays = [tf.TensorArray(dtype, count, infer_shape=False) for dtype in types]
-
-    def body(index, *arrays):
-        with tf.device("CPU:0"):
-            own = [value[index] for value in inputs]
-        outputs = function(*own)
-        return index + 1, *(a.write(index, v) for a, v in zip(arrays, outputs))
-
-    _, *arrays = tf.while_loop(
-        lambda index, *_: index < count, body, (0, *arrays), parallel_iterations=1
-    )
-    return tuple(array.stack() for array in arrays)
 
 
 # Numbers of rois that a GPU computes masks for. Every new number is a new shape of
@@ -134,10 +124,12 @@ def padded_count(count: tf.Tensor) -> tf.Tensor:
     """
     if not _has_gpu():
         return tf.maximum(count, 1)
-    buckets = tf.constant(_BUCKETS)
-    larger = tf.where(buckets >= count, buckets, _BUCKETS[-1])
-    multiple = (count + _BUCKETS[-1] - 1) // _BUCKETS[-1] * _BUCKETS[-1]
-    return tf.where(count <= _BUCKETS[-1], tf.reduce_min(larger), multiple)
+    # By sums alone: TensorFlow chooses on the GPU, and sizes are the host's.
+    last = _BUCKETS[-1]
+    steps = [high - low for low, high in zip(_BUCKETS, _BUCKETS[1:])]
+    exceeds = tf.clip_by_value(count - tf.constant(_BUCKETS[:-1]), 0, 1)
+    beyond = (tf.maximum(count - last, 0) + last - 1) // last * last
+    return _BUCKETS[0] + tf.reduce_sum(exceeds * steps) + beyond
 
 
 def _has_gpu() -> bool:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfmask.layers.part import Part, Rule, one_of
 from tfmask.losses import detection as losses
-from tfmask.models.packing import each_image, map_images
+from tfmask.models.packing import map_images
 from tfmask.models.rules import (
     ANCHOR_SALT,
     AnchorGenerator,
@@ -234,7 +234,7 @@ class RegionProposals(Part):
             tf.cast(tf.bitcast(v, tf.int32), tf.int64) for v in (kept, found)
         )
         start = tf.cast(tf.cumsum(tf.stack(sizes), exclusive=True), tf.int64)
-        present = tf.range(tf.constant(limit, tf.int64)) < found[..., None]
+        present = tf.range(limit, dtype=tf.int64) < found[..., None]
         kept = tf.where(present, kept + start[:, None], tf.constant(0, tf.int64))
         shape = [-1, len(sizes) * limit]
         return tf.reshape(kept, shape), tf.reshape(present, shape)
@@ -253,12 +253,7 @@ class RegionProposals(Part):
         """
         anchors = tf.concat(anchors, axis=0)  # [A, 4]
 
-        # One image after another: one [A, G] table of overlaps at a time.
-        labels, index = each_image(
-            lambda *args: self.matcher.label(anchors, *args),
-            (targets.boxes, targets.crowd, targets.valid, image_sizes),
-            (tf.int64, tf.int64),
-        )
+        labels, index = self.matcher.label(anchors, targets, image_sizes)
         chosen, is_fg, used = sampling.draw(
             labels, self.batch, self.fg_fraction, salted(seeds, ANCHOR_SALT)
         )

@@ -11,7 +11,7 @@ class InstanceTargets(NamedTuple):
     masks: tf.Tensor  # [M, R, R] uint8, coverage 0..255 in its own box
     boxes: tf.Tensor  # [M, 4] float32, pixels: that box
     rois: tf.Tensor  # [M, 4] float32, pixels: where targets are computed
-    labels: tf.Tensor  # [M] int32, 1..K
+    labels: tf.Tensor  # [M] integer, 1..K
 
     def at(self, size: int, soft: bool = False) -> tf.Tensor:
         """Targets `[M, size, size]` float32: 0 or 1, or coverage where `soft`."""
@@ -63,7 +63,7 @@ def mask_targets(
 
 def _samples_inside(mask_boxes, rois, count):
     """1 for each of the samples of a roi that lie in the box, else 0: `[M, n, n]`."""
-    steps = (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
+    steps = (tf.cast(tf.range(count), tf.float32) + 0.5) / tf.cast(count, tf.float32)
 
     def axis(low, high):
         start, end = rois[:, low, None], rois[:, high, None]
@@ -81,7 +81,7 @@ def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Args:
       logits: `[M, S, S, K]`, channel k is class k + 1.
-      labels: `[M]` int32, 1..K.
+      labels: `[M]` integer, 1..K.
 
     Returns:
       `[M, S, S]`.
@@ -92,4 +92,5 @@ def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     rows = tf.ensure_shape(rows, [None, *by_class.shape[2:]])
     # Not tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape
     # where there are no rois.
-    return tf.gather(rows, tf.range(shape[0]) * shape[1] + tf.maximum(labels - 1, 0))
+    first = tf.cast(tf.range(shape[0]) * shape[1], labels.dtype)
+    return tf.gather(rows, first + tf.maximum(labels - 1, 0))

@@ -60,19 +60,33 @@ def best_of_instance(iou: tf.Tensor) -> tf.Tensor:
 def in_crowd(
     candidates: tf.Tensor, gt_boxes: tf.Tensor, crowd: tf.Tensor, threshold: float
 ) -> tf.Tensor:
-    """Candidates that lie in a crowd region by at least `threshold` of their area."""
+    """Candidates that lie in a crowd region by at least `threshold` of their area.
+
+    Args:
+      candidates: `[B, N, 4]` float32, or `[1, N, 4]` for every image the same.
+      gt_boxes: `[B, G, 4]` float32.
+      crowd: `[B, G]` bool: the crowd regions among them.
+      threshold: above 0.
+
+    Returns:
+      `[B, N]` bool.
+    """
+    batch, total = tf.shape(gt_boxes)[0], tf.shape(candidates)[1]
 
     def inside():
-        share = box_ops.pairwise_ioa(candidates, gt_boxes)
-        share = share * tf.cast(crowd, tf.float32)[..., None, :]
-        return tf.reduce_max(share, axis=-1) >= threshold
+        place = tf.where(crowd)  # [C, 2] (image, instance)
+        image = place[:, 0]
+        own = candidates
+        if candidates.shape[0] != 1:
+            own = tf.gather(candidates, image)
+        region = tf.gather_nd(gt_boxes, place)[:, None]  # [C, 1, 4]
+        share = box_ops.pairwise_ioa(own, region)[..., 0]  # [C, N]
+        return tf.math.unsorted_segment_max(share, image, batch) >= threshold
 
-    # Most images have no crowd region, and the table of overlaps is large. The host
-    # decides, from what it has: it need not wait for a GPU.
+    # Most batches have no crowd region. The host decides, from what it has.
     with tf.device("CPU:0"):
         somewhere = tf.reduce_any(crowd)
-    nowhere = tf.zeros(tf.shape(candidates)[:-1], tf.bool)
-    return tf.cond(somewhere, inside, lambda: nowhere)
+    return tf.cond(somewhere, inside, lambda: tf.zeros([batch, total], tf.bool))
 
 
 def draw(
@@ -98,7 +112,7 @@ def draw(
     bg_key, bg_index = tf.math.top_k(tf.where(labels == 0, keys, -1.0), limit)
     fg_valid = fg_key >= 0.0
     num_fg = tf.reduce_sum(tf.cast(fg_valid, tf.int64), axis=-1, keepdims=True)
-    places = tf.range(tf.cast(limit, tf.int64))
+    places = tf.cast(tf.range(limit), tf.int64)
     bg_valid = (bg_key >= 0.0) & (places < batch - num_fg)
     index = tf.concat([tf.cast(i, tf.int64) for i in (fg_index, bg_index)], axis=-1)
     valid = tf.concat([fg_valid, bg_valid], axis=-1)
