@@ -8,6 +8,7 @@ from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.part import Part, one_of
+from tfmask.layers.precast import precast
 from tfmask.ops import grouped_conv
 
 NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
@@ -142,18 +143,28 @@ class ConvNorm(Part):
         kernel, shift = self._kernel_and_shift()
         return [self._one(x, kernel, shift, training, bordered) for x in inputs]
 
+    def exact_weights(self) -> list[tf.Tensor]:
+        """[what is convolved with], [.., what is added, of a layer with a bias].
+
+        float32, before they are rounded to the type of the computation.
+        """
+        kernel = tf.cast(self.kernel, tf.float32)
+        bias = [] if self.bias is None else [tf.cast(self.bias, tf.float32)]
+        if self.norm == "frozen_bn":
+            scale, offset = self.norm_layer.scale_and_offset()
+            kernel, bias = kernel * scale, [b * scale + offset for b in bias]
+        return [kernel, *bias]
+
     def _kernel_and_shift(self):
         """What is convolved with and added, in the layer's compute type, or None."""
-        kernel, shift = tf.cast(self.kernel, tf.float32), None
         dtype = tf.as_dtype(self.compute_dtype)
-        if self.bias is not None:
-            shift = tf.cast(self.bias, tf.float32)
-        if self.norm == "frozen_bn":
-            exact = tf.float32 if self.use_bias else dtype
-            scale, offset = self.norm_layer.scale_and_offset(exact)
-            kernel = kernel * scale
-            shift = offset if shift is None else shift * scale + offset
-        return tf.cast(kernel, dtype), None if shift is None else tf.cast(shift, dtype)
+        weights = precast(self)
+        if weights is None:
+            weights = [tf.cast(weight, dtype) for weight in self.exact_weights()]
+        kernel, shift = [*weights, None][:2]
+        if shift is None and self.norm == "frozen_bn":
+            _, shift = self.norm_layer.scale_and_offset(dtype)
+        return kernel, shift
 
     def _one(self, inputs, kernel, shift, training, bordered):
         x = self._convolve(tf.cast(inputs, kernel.dtype), kernel, bordered)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfmask.layers.naming import named_weights, raw_variable
+from tfmask.layers.precast import Precast
 from tfmask.models import sgd
 
 
@@ -164,6 +165,7 @@ class Learner:
         self.rules = rules
         self.loss_scale = loss_scale
         self.clip_norm = clip_norm
+        self._weights = Precast(model)
         self._compiled_update = None
         if compiled_update:
             self._compiled_update = tf.function(self._update_alone, jit_compile=True)
@@ -204,7 +206,7 @@ class Learner:
     def _differentiate(self, batch: dict, also):
         """(gradients of this replica's losses, values of Figures, loss scale)."""
         scale = tf.convert_to_tensor(self.loss_scale.scale)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, self._weights.inside():
             outputs = self.model(batch, training=True)
             losses = self.model.compute_losses(outputs, batch)
             total = weighted_sum(self.model, losses)

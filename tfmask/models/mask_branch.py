@@ -338,11 +338,11 @@ def class_channel(logits: tf.Tensor, labels: tf.Tensor):
 def _padded(rois: MaskRoIs, size) -> MaskRoIs:
     """The rois and empty boxes of the first image, `size` in all."""
     missing = size - tf.shape(rois.boxes)[0]
-    return MaskRoIs(
-        tf.pad(rois.boxes, [[0, missing], [0, 0]]),
-        tf.pad(rois.batch_indices, [[0, missing]]),
-        tf.pad(rois.labels, [[0, missing]]),
+    indices, labels = (  # not tf.pad, which GPUs lack for integers
+        tf.concat([values, tf.zeros([missing], values.dtype)], 0)
+        for values in (rois.batch_indices, rois.labels)
     )
+    return MaskRoIs(tf.pad(rois.boxes, [[0, missing], [0, 0]]), indices, labels)
 
 
 def _per_level(feature, pooled):

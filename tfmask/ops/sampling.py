@@ -74,12 +74,12 @@ def in_crowd(
     batch, total = tf.shape(gt_boxes)[0], tf.shape(candidates)[1]
 
     def inside():
-        place = tf.where(crowd)  # [C, 2] (image, instance)
-        image = place[:, 0]
+        place = tf.where(tf.reshape(crowd, [-1]))[:, 0]  # [C]
+        image = place // tf.cast(tf.shape(gt_boxes)[1], tf.int64)
         own = candidates
         if candidates.shape[0] != 1:
             own = tf.gather(candidates, image)
-        region = tf.gather_nd(gt_boxes, place)[:, None]  # [C, 1, 4]
+        region = tf.gather(tf.reshape(gt_boxes, [-1, 1, 4]), place)  # [C, 1, 4]
         share = box_ops.pairwise_ioa(own, region)[..., 0]  # [C, N]
         return tf.math.unsorted_segment_max(share, image, batch) >= threshold
 
