@@ -17,7 +17,8 @@ _HAND_ON = frozenset(
     "Size Rank NoOp StopGradient TensorListReserve TensorListGetItem "
     "TensorListSetItem".split()
 )
-_HOST_TYPES = ("int32", "string", "resource")  # arguments of functions that lie on the host
+# Arguments of functions that lie on the host.
+_HOST_TYPES = ("int32", "string", "resource")
 
 
 class Placer:

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,7 +65,7 @@ def test_a_batch_of_known_size_is_mapped_without_a_loop():
         (value, other), size = image
         return value + other[0], size * 2
 
-    def call(values, others, sizes):
+    def call(in_turn, values, others, sizes):
         return packing.map_images(
             function, ([values, others], sizes), (tf.float32, tf.int32), in_turn
         )
@@ -75,7 +77,8 @@ def test_a_batch_of_known_size_is_mapped_without_a_loop():
         lead = count if known else None
         signature = [tf.TensorSpec([lead, *v.shape[1:]], v.dtype) for v in inputs]
         with as_gathers():
-            traced = tf.function(call, input_signature=signature)
+            mapped = functools.partial(call, in_turn)
+            traced = tf.function(mapped, input_signature=signature)
             traced = traced.get_concrete_function()
         loops = {op.type for op in traced.graph.get_operations()} & {
             "While",

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part
+from tfmask.ops.gathers import take_rows
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -91,8 +92,8 @@ class RPNHead(Part):
         anchor = tf.reshape(index, [-1]) % self.num_anchors
         first = tf.range(tf.size(index)) * self.num_anchors
         anchor += tf.cast(first, tf.int64)
-        logits = tf.gather(tf.reshape(logits, [-1]), anchor)
-        deltas = tf.gather(tf.reshape(deltas, [-1, 4]), anchor)
+        logits = take_rows(tf.reshape(logits, [-1]), anchor)
+        deltas = take_rows(tf.reshape(deltas, [-1, 4]), anchor)
         return tf.reshape(logits, lead), tf.reshape(deltas, tf.concat([lead, [4]], 0))
 
     def compute_output_shape(self, input_shape):

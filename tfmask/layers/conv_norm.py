@@ -8,7 +8,7 @@ from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.part import Part, one_of
-from tfmask.layers.precast import precast
+from tfmask.layers.precast import precast, read
 from tfmask.ops import grouped_conv
 
 NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
@@ -148,23 +148,29 @@ class ConvNorm(Part):
 
         float32, before they are rounded to the type of the computation.
         """
-        kernel = tf.cast(self.kernel, tf.float32)
-        bias = [] if self.bias is None else [tf.cast(self.bias, tf.float32)]
+        return self._folded()[0]
+
+    def _folded(self, dtype=tf.float32):
+        """(`exact_weights`, what a frozen normalisation adds, of a type, or None)"""
+        kernel, offset = read(self.kernel), None
+        bias = [] if self.bias is None else [read(self.bias)]
         if self.norm == "frozen_bn":
-            scale, offset = self.norm_layer.scale_and_offset()
+            exact = tf.float32 if bias else dtype
+            scale, offset = self.norm_layer.scale_and_offset(exact)
             kernel, bias = kernel * scale, [b * scale + offset for b in bias]
-        return [kernel, *bias]
+        return [kernel, *bias], offset
 
     def _kernel_and_shift(self):
         """What is convolved with and added, in the layer's compute type, or None."""
         dtype = tf.as_dtype(self.compute_dtype)
-        weights = precast(self)
+        weights, offset = precast(self), None
         if weights is None:
-            weights = [tf.cast(weight, dtype) for weight in self.exact_weights()]
-        kernel, shift = [*weights, None][:2]
-        if shift is None and self.norm == "frozen_bn":
-            _, shift = self.norm_layer.scale_and_offset(dtype)
-        return kernel, shift
+            exact, offset = self._folded(dtype)
+            weights = [tf.cast(weight, dtype) for weight in exact]
+        elif self.norm == "frozen_bn":
+            _, offset = self.norm_layer.scale_and_offset(dtype)
+        kernel, *bias = weights
+        return kernel, bias[0] if bias else offset
 
     def _one(self, inputs, kernel, shift, training, bordered):
         x = self._convolve(tf.cast(inputs, kernel.dtype), kernel, bordered)

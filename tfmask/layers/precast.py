@@ -1,4 +1,4 @@
-"""Weights in the type that layers compute in, all cast together."""
+"""What a training step reads of the weights: once, and cast all together."""
 
 import contextlib
 import threading
@@ -6,12 +6,43 @@ import threading
 import keras
 import tensorflow as tf
 
-_thread = threading.local()  # `weights`: id of a layer -> its weights, cast
+from tfmask.layers.naming import stored_variable
+
+_thread = threading.local()  # `step`: the Precast.inside that is entered, or None
+
+
+def read(variable) -> tf.Tensor:
+    """The value of a weight in float32, not rounded; within a step it is read once."""
+    variable = stored_variable(variable)
+    step = getattr(_thread, "step", None)
+    # A branch or a loop is a graph of its own, whose tensors are of no use outside.
+    if step is None or step.graph is not _graph():
+        return tf.cast(tf.convert_to_tensor(variable), tf.float32)
+    key = id(variable)
+    if key not in step.values:
+        step.values[key] = tf.cast(tf.convert_to_tensor(variable), tf.float32)
+    return step.values[key]
 
 
 def precast(layer: keras.layers.Layer) -> list[tf.Tensor] | None:
     """The `exact_weights` of a layer in its compute type, within `Precast.inside`."""
-    return getattr(_thread, "weights", {}).get(id(layer))
+    step = getattr(_thread, "step", None)
+    return None if step is None else step.weights.get(id(layer))
+
+
+class StepWeights:
+    """What a step has read.
+
+    Attributes:
+      values: id of the stored variable of a weight -> its value, of those that `read`
+        was called for.
+      weights: id of a layer -> its weights, cast.
+    """
+
+    def __init__(self):
+        self.graph = _graph()
+        self.values: dict[int, tf.Tensor] = {}
+        self.weights: dict[int, list[tf.Tensor]] = {}
 
 
 class Precast:
@@ -40,21 +71,26 @@ class Precast:
 
     @contextlib.contextmanager
     def inside(self):
-        """Layers that are called inside, in this thread, find their weights cast."""
-        if not self.groups:
-            yield
-            return
-        _thread.weights = {}
-        for (dtype, _), layers in self.groups.items():
-            exact = [layer.exact_weights() for layer in layers]
-            flat = cast_together([w for weights in exact for w in weights], dtype)
-            for layer, weights in zip(layers, exact):
-                _thread.weights[id(layer)] = flat[: len(weights)]
-                flat = flat[len(weights) :]
+        """Layers that are called inside, in this thread, find their weights cast.
+
+        Yields:
+          StepWeights.
+        """
+        _thread.step = step = StepWeights()
         try:
-            yield
+            for (dtype, _), layers in self.groups.items():
+                exact = [layer.exact_weights() for layer in layers]
+                flat = cast_together([w for weights in exact for w in weights], dtype)
+                for layer, weights in zip(layers, exact):
+                    step.weights[id(layer)] = flat[: len(weights)]
+                    flat = flat[len(weights) :]
+            yield step
         finally:
-            _thread.weights = {}
+            _thread.step = None
+
+
+def _graph():
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
 
 def cast_together(tensors: list[tf.Tensor], dtype) -> list[tf.Tensor]:

@@ -97,9 +97,10 @@ def map_images(function, inputs: tuple, signature, in_turn: bool = False):
     parts = [tf.unstack(value, count) for value in tf.nest.flatten(inputs)]
     rows: list = []
     for row in zip(*parts):
-        before = tf.nest.flatten(rows[-1]) if in_turn and rows else []
-        with tf.control_dependencies(before):
-            rows.append(function(tf.nest.pack_sequence_as(inputs, row)))
+        if in_turn and rows:
+            with tf.control_dependencies(tf.nest.flatten(rows[-1])):
+                row = [tf.identity(value) for value in row]
+        rows.append(function(tf.nest.pack_sequence_as(inputs, row)))
     return tf.nest.map_structure(lambda *values: tf.stack(values), *rows)
 
 

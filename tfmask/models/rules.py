@@ -14,6 +14,7 @@ from tfmask.models.packing import map_images
 from tfmask.ops import anchors as anchor_ops
 from tfmask.ops import boxes as box_ops
 from tfmask.ops import sampling
+from tfmask.ops.gathers import take_rows
 from tfmask.structures import Proposals, RoISamples, Targets, level_stride
 
 # Added to the seed, so that anchors and rois are drawn independently.
@@ -296,4 +297,4 @@ def of_class(deltas: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     rows = tf.cast(tf.range(tf.shape(deltas)[0]) * count, labels.dtype)
     if count > 1:
         rows += tf.maximum(labels - 1, 0)
-    return tf.gather(tf.reshape(deltas, [-1, 4]), rows)
+    return take_rows(tf.reshape(deltas, [-1, 4]), rows)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.ops.gathers import take_rows
+
 
 class InstanceTargets(NamedTuple):
     """The instance that each packed roi is matched to. M may be zero."""
@@ -86,11 +88,17 @@ def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     Returns:
       `[M, S, S]`.
     """
-    by_class = tf.transpose(logits, [0, 3, 1, 2])  # [M, K, S, S]
-    shape = tf.shape(by_class)
-    rows = tf.reshape(by_class, tf.concat([[-1], shape[2:]], 0))  # [M * K, S, S]
-    rows = tf.ensure_shape(rows, [None, *by_class.shape[2:]])
-    # Not tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape
-    # where there are no rois.
-    first = tf.cast(tf.range(shape[0]) * shape[1], labels.dtype)
-    return tf.gather(rows, first + tf.maximum(labels - 1, 0))
+    side, classes = tf.shape(logits)[1:3], logits.shape[3]
+    cells = side[0] * side[1]
+    if logits.shape[1:3].is_fully_defined():
+        side = logits.shape[1:3]
+        cells = side[0] * side[1]
+    # Cell by cell: no transposition, and no gradient of zeros to transpose back. Not
+    # tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape where
+    # there are no rois.
+    first = tf.cast(tf.range(tf.shape(logits)[0]) * (cells * classes), labels.dtype)
+    first += tf.maximum(labels - 1, 0)
+    steps = tf.cast(tf.range(cells) * classes, labels.dtype)
+    index = tf.reshape(first[:, None] + steps, [-1])
+    chosen = take_rows(tf.reshape(logits, [-1]), index)
+    return tf.reshape(chosen, [-1, side[0], side[1]])

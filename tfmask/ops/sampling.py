@@ -80,7 +80,7 @@ def in_crowd(
         if candidates.shape[0] != 1:
             own = tf.gather(candidates, image)
         region = tf.gather(tf.reshape(gt_boxes, [-1, 1, 4]), place)  # [C, 1, 4]
-        share = box_ops.pairwise_ioa(own, region)[..., 0]  # [C, N]
+        share = box_ops.ioa(own, region)  # [C, N]
         return tf.math.unsorted_segment_max(share, image, batch) >= threshold
 
     # Most batches have no crowd region. The host decides, from what it has.
