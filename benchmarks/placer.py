@@ -17,7 +17,7 @@ _HAND_ON = frozenset(
     "Size Rank NoOp StopGradient TensorListReserve TensorListGetItem "
     "TensorListSetItem".split()
 )
-# Arguments of functions that lie on the host.
+# Types of arguments of functions that lie on the host.
 _HOST_TYPES = ("int32", "string", "resource")
 
 
@@ -93,10 +93,11 @@ class Placer:
         if node.device == HOST:
             return [True] * len(inputs), [True] * len(outputs)
         if node.op == "Placeholder":
-            import tensorflow as tf
-
-            kind = tf.as_dtype(node.attr["dtype"].type).name
-            return [], [kind in _HOST_TYPES]
+            return [], _of_types([node.attr["dtype"].type])
+        if node.op in ("PartitionedCall", "StatefulPartitionedCall"):
+            attributes = (node.attr[name].list.type for name in ("Tin", "Tout"))
+            inputs, outputs = map(_of_types, attributes)
+            return inputs, outputs
         kernel = self._gpu_kernel(node)
         on_host = set(kernel.host_memory_arg) if kernel else set()
         return [n in on_host for n in inputs], [n in on_host for n in outputs]
@@ -129,6 +130,13 @@ class Placer:
             value = value.default_value
         types = value.list.type or [value.type]
         return set(types) <= set(constraint.allowed_values.list.type)
+
+
+def _of_types(types) -> list[bool]:
+    """Whether each argument of a function lies on the host."""
+    import tensorflow as tf
+
+    return [tf.as_dtype(kind).name in _HOST_TYPES for kind in types]
 
 
 def data_inputs(node) -> list[tuple[str, int]]:

@@ -96,7 +96,8 @@ def map_images(function, inputs: tuple, signature, in_turn: bool = False):
         return tf.nest.map_structure(lambda value: value[tf.newaxis], outputs)
     parts = [tf.unstack(value, count) for value in tf.nest.flatten(inputs)]
     rows: list = []
-    for row in zip(*parts):
+    for own in zip(*parts):
+        row = list(own)
         if in_turn and rows:
             with tf.control_dependencies(tf.nest.flatten(rows[-1])):
                 row = [tf.identity(value) for value in row]
