@@ -2,9 +2,6 @@
 
 Every function returns a sum and leaves the division to the caller, which knows the
 count over all replicas. With nothing to train on, sum and gradient are zero.
-
-Gradients are written out: TensorFlow's own of these formulas are a few dozen
-operations, each of them a launch on a GPU.
 """
 
 import tensorflow as tf
@@ -27,13 +24,10 @@ def objectness_sum(
     logits: tf.Tensor, is_object: tf.Tensor, valid: tf.Tensor
 ) -> tf.Tensor:
     """Binary cross-entropy of sampled anchors. All `[B, S]`; returns a scalar."""
-    counted = tf.cast(valid, tf.float32)
-    return _logistic_sum(
-        logits,
-        tf.cast(is_object, tf.float32),
-        counted,
-        lambda loss: tf.reduce_sum(loss * counted),
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=tf.cast(is_object, tf.float32), logits=logits
     )
+    return tf.reduce_sum(loss * tf.cast(valid, tf.float32))
 
 
 def box_sum(
@@ -52,20 +46,8 @@ def box_sum(
     # Targets of other entries may be anything: leave them out before the subtraction,
     # so that nothing that is not finite meets a zero weight.
     positive = positive[..., None]
-    targets = tf.where(positive, targets, 0.0)
-
-    @tf.custom_gradient
-    def loss(deltas):
-        errors = tf.where(positive, deltas - targets, 0.0)
-
-        def gradient(upstream):
-            if beta < 1e-5:
-                return upstream * tf.sign(errors)
-            return upstream * tf.clip_by_value(errors / beta, -1.0, 1.0)
-
-        return tf.reduce_sum(smooth_l1(errors, beta)), gradient
-
-    return loss(deltas)
+    errors = tf.where(positive, deltas - tf.where(positive, targets, 0.0), 0.0)
+    return tf.reduce_sum(smooth_l1(errors, beta))
 
 
 def class_sum(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -85,27 +67,5 @@ def mask_sum(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     Returns:
       Scalar: the sum over rois.
     """
-    cells = tf.cast(tf.reduce_prod(tf.shape(logits)[1:]), tf.float32)
-    if logits.shape[1:].is_fully_defined():
-        cells = float(logits.shape[1:].num_elements())
-    return _logistic_sum(
-        logits,
-        targets,
-        1.0 / cells,
-        lambda loss: tf.reduce_sum(tf.reduce_mean(loss, axis=[1, 2])),
-    )
-
-
-def _logistic_sum(logits, labels, weight, total):
-    """`total` of the cross-entropy; `weight`: what one loss counts in it."""
-
-    @tf.custom_gradient
-    def loss(logits):
-        values = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-
-        def gradient(upstream):
-            return upstream * weight * (tf.sigmoid(logits) - labels)
-
-        return total(values), gradient
-
-    return loss(logits)
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    return tf.reduce_sum(tf.reduce_mean(loss, axis=[1, 2]))
