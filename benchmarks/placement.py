@@ -18,12 +18,9 @@ import json
 import re
 
 import common
+from placer import GPU, HOST, Placer
 
 common.quiet()
-
-HOST = "/job:localhost/replica:0/task:0/device:CPU:0"
-GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
-OWN = "Tfmask>"  # compiled ops: the library here may lack its GPU kernels
 
 
 def traced(recipe: str, overrides: list[str], size: str, batch: int):
@@ -69,65 +66,6 @@ def lowered(function):
     )
 
 
-class Placer:
-    """Where TensorFlow's placer has the nodes of a graph on a machine with a GPU.
-
-    Args:
-      on_host: names of nodes that are there whatever they are: inputs, and variables
-        that were made there.
-    """
-
-    def __init__(self, on_host: set[str]):
-        from tensorflow.python.framework import kernels, op_def_registry
-
-        self.on_host = on_host
-        self._registered = kernels.get_registered_kernels_for_op
-        self._definition = op_def_registry.get
-        self._known: dict = {}
-
-    def place(self, graph) -> None:
-        """Writes the device of each node."""
-        nodes = {node.name: node for node in graph.node}
-        readers = collections.defaultdict(set)
-        for node in graph.node:
-            asked = "CPU" in node.device or node.name in self.on_host
-            node.device = HOST if asked or not self.has_gpu_kernel(node) else GPU
-        for node in graph.node:
-            sources = [nodes[name] for name in data_inputs(node)]
-            for source in sources:
-                readers[source.name].add(node.device)
-                if source.name in self.on_host and "Variable" in node.op:
-                    node.device = HOST
-            if node.op in ("Shape", "ShapeN", "Size", "Rank"):
-                node.device = sources[0].device
-        for node in graph.node:  # a constant is where it is read
-            if node.op == "Const" and readers[node.name] == {HOST}:
-                node.device = HOST
-
-    def has_gpu_kernel(self, node) -> bool:
-        if node.op.startswith(OWN) or node.op == "Placeholder":
-            return True
-        types = {k: (v.type, *v.list.type) for k, v in node.attr.items()}
-        key = node.op, tuple(sorted(types.items()))
-        if key not in self._known:
-            self._known[key] = any(
-                kernel.device_type in ("GPU", "DEFAULT")
-                and not kernel.label
-                and all(self._allows(c, node) for c in kernel.constraint)
-                for kernel in self._registered(node.op).kernel
-            )
-        return self._known[key]
-
-    def _allows(self, constraint, node) -> bool:
-        value = node.attr.get(constraint.name)
-        if value is None:
-            attributes = self._definition(node.op).attr
-            value = next(a for a in attributes if a.name == constraint.name)
-            value = value.default_value
-        types = value.list.type or [value.type]
-        return set(types) <= set(constraint.allowed_values.list.type)
-
-
 def optimised(graph, fetches, options: dict):
     """What Grappler makes of a placed graph on a machine with an H100."""
     from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
@@ -159,11 +97,6 @@ def optimised(graph, fetches, options: dict):
     )
 
 
-def data_inputs(node) -> list[str]:
-    """Names of the nodes whose tensors a node reads."""
-    return [name.split(":")[0] for name in node.input if not name.startswith("^")]
-
-
 def category(name: str) -> str:
     """What a node is part of, by its name."""
     name = re.sub(r"\b(gradient_tape|StatefulPartitionedCall|Func)/", "", name)
@@ -172,23 +105,19 @@ def category(name: str) -> str:
     return re.sub(r"(_\d+)+$", "", head) or "other"
 
 
-def count(graph) -> dict:
+def count(placer: Placer, graph) -> dict:
     """The figures of a placed graph."""
-    devices = {node.name: node.device for node in graph.node}
     nodes = [node for node in graph.node if node.device == GPU]
-    crossing: set = set()
-    for node in graph.node:
-        for name in node.input:
-            source = devices[name.lstrip("^").split(":")[0]]
-            if source != node.device:
-                crossing.add((name, source))
-    receives = sorted(name for name, source in crossing if source == HOST)
-    sends = sorted(name for name, source in crossing if source == GPU)
+    sends, receives = placer.crossings(graph)
     kinds = collections.Counter(node.op for node in nodes)
     parts = collections.Counter(category(node.name) for node in nodes)
+    work = collections.Counter(placer.work(node) for node in nodes)
     return {
         "nodes_gpu": len(nodes) + len(sends) + len(receives),
         "nodes_cpu": len(graph.node) - len(nodes),
+        "launching": work["gpu"],
+        "computed_on_host": work["host"],
+        "handed_on": work["none"],
         "sends": len(sends),
         "receives": len(receives),
         "transposes": kinds["Transpose"],
@@ -217,7 +146,7 @@ def measure(options) -> dict:
     assert not missing, missing
     if options.graph:
         tf.io.write_graph(graph, ".", options.graph, as_text=False)
-    return {"recipe": options.recipe, **count(graph)}
+    return {"recipe": options.recipe, **count(placer, graph)}
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ class Proposals(NamedTuple):
 class AnchorSamples(NamedTuple):
     """Anchors chosen to train the RPN, of all levels counted one after another."""
 
-    index: Any  # [B, S] int32
+    index: Any  # [B, S] int64
     is_fg: Any  # [B, S] bool
     deltas: Any  # [B, S, 4] float32, to their instances; only those of foreground mean
     # anything
@@ -76,8 +76,8 @@ class RoISamples(NamedTuple):
     """Rois chosen for training, with the instance that each one is matched to."""
 
     boxes: Any  # [B, N, 4] float32, pixels
-    labels: Any  # [B, N] int32, 0 for background
-    matches: Any  # [B, N] int32, index into Targets of the matched instance
+    labels: Any  # [B, N] int64, 0 for background
+    matches: Any  # [B, N] int64, index into Targets of the matched instance
     valid: Any  # [B, N] bool
 
 

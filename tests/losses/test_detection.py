@@ -60,3 +60,40 @@ def test_nothing_to_train_on_gives_zero_and_finite_gradients():
     assert float(total) == 0
     for gradient in tape.gradient(total, [logits, masks, deltas]):
         assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_gradients_are_the_derivatives_of_the_formulas(beta):
+    rng = np.random.default_rng(0)
+    logits, deltas, masks = (
+        tf.constant(rng.normal(size=s), tf.float32)
+        for s in ([3, 7], [3, 7, 4], [3, 4, 5])
+    )
+    is_object, valid = (tf.constant(rng.random([3, 7]) < 0.5) for _ in range(2))
+    targets = tf.constant(rng.normal(size=[3, 7, 4]), tf.float32)
+    coverage = tf.constant(rng.random([3, 4, 5]), tf.float32)
+
+    def ours():
+        yield losses.objectness_sum(logits, is_object, valid)
+        yield losses.box_sum(deltas, targets, is_object, beta)
+        yield losses.mask_sum(masks, coverage)
+
+    def formulas():
+        p, q = (tf.sigmoid(v) for v in (logits, masks))
+        y, used = (tf.cast(v, tf.float32) for v in (is_object, valid))
+        entropy = y * tf.math.log(p) + (1 - y) * tf.math.log(1 - p)
+        yield -tf.reduce_sum(used * entropy)
+        errors = (deltas - targets) * y[..., None]
+        yield tf.reduce_sum(losses.smooth_l1(errors, beta))
+        entropy = coverage * tf.math.log(q) + (1 - coverage) * tf.math.log(1 - q)
+        yield -tf.reduce_sum(entropy) / 20
+
+    results = []
+    for terms in (ours, formulas):
+        with tf.GradientTape() as tape:
+            tape.watch([logits, deltas, masks])
+            values = list(terms())
+            total = sum((1.5 + i) * value for i, value in enumerate(values))
+        results.append([*values, *tape.gradient(total, [logits, deltas, masks])])
+    for own, other in zip(*results):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-6)

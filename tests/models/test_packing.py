@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,36 +51,40 @@ def test_rows_of_bytes_are_taken_as_they_are(side):
     rng = np.random.default_rng(0)
     values = rng.integers(0, 256, (2, 3, 5, side or 8)).astype(np.uint8)
     image, position = np.array([1, 0, 1, 1]), np.array([2, 0, 0, 2])
+    rows = tf.constant(image * 3 + position)
 
     @tf.function(input_signature=[tf.TensorSpec([2, None, 5, side], tf.uint8)])
     def take(values):
-        return packing.rows_at(
-            values, tf.constant(image, tf.int32), tf.constant(position, tf.int32)
-        )
+        return packing.rows_at(values, rows)
 
     np.testing.assert_array_equal(take(values), values[image, position])
 
 
-def test_a_batch_of_one_is_mapped_without_a_loop():
+def test_a_batch_of_known_size_is_mapped_without_a_loop():
     def function(image):
         (value, other), size = image
         return value + other[0], size * 2
 
-    def call(values, others, sizes):
+    def call(in_turn, values, others, sizes):
         return packing.map_images(
-            function, ([values, others], sizes), (tf.float32, tf.int32)
+            function, ([values, others], sizes), (tf.float32, tf.int32), in_turn
         )
 
-    for count in (1, 3):
+    cases = [(1, True, False), (3, True, False), (3, True, True), (3, False, True)]
+    for count, known, in_turn in cases:
         values = tf.reshape(tf.range(2.0 * count), [count, 2])
         inputs = values, 10 * values, tf.range(count)
+        lead = count if known else None
+        signature = [tf.TensorSpec([lead, *v.shape[1:]], v.dtype) for v in inputs]
         with as_gathers():
-            traced = tf.function(call).get_concrete_function(*inputs)
+            mapped = functools.partial(call, in_turn)
+            traced = tf.function(mapped, input_signature=signature)
+            traced = traced.get_concrete_function()
         loops = {op.type for op in traced.graph.get_operations()} & {
             "While",
             "StatelessWhile",
         }
-        assert bool(loops) == (count > 1)
+        assert bool(loops) != known
         total, sizes = traced(*inputs)
         np.testing.assert_array_equal(total, values + 10 * values[:, :1])
         np.testing.assert_array_equal(sizes, 2 * tf.range(count))

@@ -29,14 +29,18 @@ ANCHORS = {
 
 
 def anchor_labels(names, objects=(OBJECT,), crowd=(False,), **rule):
-    labels, index = AnchorMatcher(**rule).label(
-        tf.constant([ANCHORS[n] for n in names], tf.float32),
-        tf.constant(objects, tf.float32),
-        tf.constant(crowd),
-        tf.ones(len(objects), tf.bool),
-        SIZE,
+    count = len(objects)
+    targets = Targets(
+        tf.constant([objects], tf.float32),
+        tf.ones([1, count], tf.int32),
+        tf.zeros([1, count, 4, 4], tf.uint8),
+        tf.constant([crowd]),
+        tf.ones([1, count], tf.bool),
     )
-    return labels.numpy().tolist()
+    labels, index = AnchorMatcher(**rule).label(
+        tf.constant([ANCHORS[n] for n in names], tf.float32), targets, SIZE[None]
+    )
+    return labels[0].numpy().tolist()
 
 
 # --- anchors ------------------------------------------------------------------------
@@ -166,15 +170,12 @@ def roi_targets(crowd=False):
 
 
 def roi_kinds(names, crowd=False, **rule):
-    targets = roi_targets(crowd)
     kinds, _ = RoIMatcher(**rule).kinds(
-        tf.constant([ANCHORS[n] for n in names], tf.float32),
-        tf.ones(len(names), tf.bool),
-        targets.boxes[0],
-        targets.crowd[0],
-        targets.valid[0],
+        tf.constant([[ANCHORS[n] for n in names]], tf.float32),
+        tf.ones([1, len(names)], tf.bool),
+        roi_targets(crowd),
     )
-    return kinds.numpy().tolist()
+    return kinds[0].numpy().tolist()
 
 
 def test_rois_by_overlap():

@@ -34,8 +34,10 @@ def test_iou_counts_pixels():
 
 def test_ioa_is_the_share_of_the_first_box():
     small, large = tf.constant([[0.0, 0, 4, 4]]), tf.constant([[2.0, 0, 100, 100]])
-    assert float(boxes.pairwise_ioa(small, large)[0, 0]) == 0.5
-    assert float(boxes.pairwise_ioa(large, small)[0, 0]) == pytest.approx(8 / 9800)
+    assert float(boxes.ioa(small, large)[0]) == 0.5
+    assert float(boxes.ioa(large, small)[0]) == pytest.approx(8 / 9800)
+    apart = tf.constant([[50.0, 50, 60, 60], [3.0, 3, 3, 3]])
+    assert boxes.ioa(apart, small).numpy().tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1, 1), (10, 10, 5, 5)])

@@ -57,9 +57,16 @@ def test_best_of_instance_keeps_ties_and_skips_untouched_instances():
 
 
 def test_crowd_region_covers_boxes_inside_it():
-    boxes = tf.constant([[0.0, 0, 10, 10], [8, 0, 18, 10], [50, 50, 60, 60]])
-    region = tf.constant([[0.0, 0, 10, 10]])
-    got = sampling.in_crowd(boxes, region, tf.constant([True]), 0.5)
-    assert list(got.numpy()) == [True, False, False]
-    none = sampling.in_crowd(boxes, region, tf.constant([False]), 0.5)
-    assert not none.numpy().any()
+    own = tf.constant([[0.0, 0, 10, 10], [8, 0, 18, 10], [50, 50, 60, 60]])
+    boxes = tf.stack([own, own, own[::-1]])
+    region, away = [0.0, 0, 10, 10], [70.0, 0, 80, 10]
+    regions = tf.constant([[region, away], [region, away], [away, region]])
+    crowd = tf.constant([[True, True], [False, True], [True, True]])
+    got = sampling.in_crowd(boxes, regions, crowd, 0.5)
+    none = [False, False, False]
+    expected = [[True, False, False], none, [False, False, True]]
+    assert got.numpy().tolist() == expected
+    shared = sampling.in_crowd(own[None], regions, crowd, 0.5)
+    assert shared.numpy().tolist() == [expected[0], none, expected[0]]
+    no_region = sampling.in_crowd(boxes, regions, tf.zeros_like(crowd), 0.5)
+    assert no_region.numpy().tolist() == [none] * 3

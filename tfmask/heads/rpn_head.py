@@ -1,11 +1,13 @@
 """Region proposal network head (Faster R-CNN sec. 3.1)."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfmask.layers import initializers
 from tfmask.layers.conv_norm import ConvNorm
 from tfmask.layers.part import Part
+from tfmask.ops.gathers import take_rows
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -74,22 +76,25 @@ class RPNHead(Part):
 
         Args:
           inputs: as of `call`: list of `[B, H, W, C]`.
-          index: `[B, S]` int32 into the anchors of all levels, one level after another.
+          index: `[B, S]` integer into the anchors of all levels, one level after
+            another.
 
         Returns:
           (logits `[B, S]`, deltas `[B, S, 4]`) float32.
         """
-        lead, side = tf.unstack(tf.shape(index)), self.conv.kernel_size
+        index = tf.cast(index, tf.int64)
+        lead, side = tf.shape(index), self.conv.kernel_size
         patches = neighbourhoods(inputs, index // self.num_anchors, side // 2)
         x = tf.reshape(patches, [-1, side, side, inputs[0].shape[-1]])
         x = self.conv(x, bordered=True)  # [B*S, 1, 1, channels]
         logits = tf.cast(self.objectness(x), tf.float32)
         deltas = tf.cast(self.deltas(x), tf.float32)
         anchor = tf.reshape(index, [-1]) % self.num_anchors
-        anchor += tf.range(tf.size(index)) * self.num_anchors
-        logits = tf.gather(tf.reshape(logits, [-1]), anchor)
-        deltas = tf.gather(tf.reshape(deltas, [-1, 4]), anchor)
-        return tf.reshape(logits, lead), tf.reshape(deltas, [*lead, 4])
+        first = tf.range(tf.size(index)) * self.num_anchors
+        anchor += tf.cast(first, tf.int64)
+        logits = take_rows(tf.reshape(logits, [-1]), anchor)
+        deltas = take_rows(tf.reshape(deltas, [-1, 4]), anchor)
+        return tf.reshape(logits, lead), tf.reshape(deltas, tf.concat([lead, [4]], 0))
 
     def compute_output_shape(self, input_shape):
         counts = [
@@ -115,43 +120,55 @@ def neighbourhoods(levels, index, reach):
 
     Args:
       levels: list of `[B, H, W, C]`.
-      index: `[B, S]` int32 into the cells of all levels, row by row, one level after
+      index: `[B, S]` int64 into the cells of all levels, row by row, one level after
         another.
       reach: cells on each side, R.
 
     Returns:
       `[B, S, 2R + 1, 2R + 1, C]`, zero outside of the level.
     """
-    steps, start, places = tf.range(-reach, reach + 1), 0, []
-    image = tf.range(tf.shape(index)[0])[:, None, None, None]
-    for level in levels:
-        height, width = tf.unstack(tf.shape(level)[1:3])
-        local = (index - start)[..., None, None]
-        rows = local // width + steps[:, None]  # [B, S, 2R + 1, 1]
-        columns = local % width + steps  # [B, S, 1, 2R + 1]
-        inside = (local >= 0) & (local < height * width)
-        inside &= (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        # A cell of another level reads some cell here, and counts nothing.
-        place = tf.where(inside, rows * width + columns, 0)
-        places.append((place + image * (height * width), inside[..., None]))
-        start += height * width
+    shapes = [tf.shape(level) for level in levels]
+    sides = tf.stack([shape[1:3] for shape in shapes])  # [L, 2]
+    cells = sides[:, 0] * sides[:, 1]
+    rows = tf.unstack(cells * shapes[0][0], len(levels))  # cells of the whole batch
+    # One table for all levels, a cell that each of them has or, with `inside` false,
+    # has not: a cell of another level is read somewhere, and counts nothing.
+    before = np.tri(len(levels), k=-1, dtype=np.int32)
+    start = tf.reduce_sum(before * cells, axis=1)  # cells of the finer levels
+    height, width, count, start = (
+        tf.reshape(tf.cast(value, tf.int64), [-1, 1, 1, 1, 1])
+        for value in (*tf.unstack(sides, axis=1), cells, start)
+    )
+    steps = tf.constant(np.arange(-reach, reach + 1), tf.int64)
+    local = index[:, :, None, None] - start  # [L, B, S, 1, 1]
+    row = local // width
+    column = local - row * width + steps  # [L, B, S, 1, 2R + 1]
+    row += steps[:, None]  # [L, B, S, 2R + 1, 1]
+    inside = (local >= 0) & (local < count)
+    inside &= (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    image = tf.cast(tf.range(tf.shape(index)[0]), tf.int64)[:, None, None, None]
+    place = tf.where(inside, row * width + column, tf.constant(0, tf.int64))
+    place += image * count
+    inside = inside[..., None]
 
     # Written out: the gradients of TensorFlow's own gather and choice find out by a
     # dozen operations for each level what is known here.
     @tf.custom_gradient
     def read(*levels):
         patches = []
-        for level, (place, inside) in zip(levels, places):
-            cells = tf.gather(tf.reshape(level, [-1, level.shape[-1]]), place)
-            patches.append(tf.where(inside, cells, tf.zeros([], cells.dtype)))
+        for number, level in enumerate(levels):
+            flat = tf.reshape(level, [-1, level.shape[-1]])
+            found = tf.gather(flat, place[number])
+            patches.append(tf.where(inside[number], found, tf.zeros([], found.dtype)))
 
         def gradient(upstream):
             zero = tf.zeros([], upstream.dtype)
             results = []
-            for level, (place, inside) in zip(levels, places):
-                shape = tf.shape(level)
+            for number, shape in enumerate(shapes):
                 added = tf.math.unsorted_segment_sum(
-                    tf.where(inside, upstream, zero), place, tf.reduce_prod(shape[:3])
+                    tf.where(inside[number], upstream, zero),
+                    place[number],
+                    rows[number],
                 )
                 results.append(tf.reshape(added, shape))
             return results

@@ -8,6 +8,7 @@ from tfmask.layers.batch_norm import BatchNorm
 from tfmask.layers.frozen_batch_norm import FrozenBatchNorm
 from tfmask.layers.group_norm import GroupNorm
 from tfmask.layers.part import Part, one_of
+from tfmask.layers.precast import precast, read
 from tfmask.ops import grouped_conv
 
 NORMS = ("none", "frozen_bn", "bn", "sync_bn", "gn")
@@ -142,18 +143,34 @@ class ConvNorm(Part):
         kernel, shift = self._kernel_and_shift()
         return [self._one(x, kernel, shift, training, bordered) for x in inputs]
 
+    def exact_weights(self) -> list[tf.Tensor]:
+        """[what is convolved with], [.., what is added, of a layer with a bias].
+
+        float32, before they are rounded to the type of the computation.
+        """
+        return self._folded()[0]
+
+    def _folded(self, dtype=tf.float32):
+        """(`exact_weights`, what a frozen normalisation adds, of a type, or None)"""
+        kernel, offset = read(self.kernel), None
+        bias = [] if self.bias is None else [read(self.bias)]
+        if self.norm == "frozen_bn":
+            exact = tf.float32 if bias else dtype
+            scale, offset = self.norm_layer.scale_and_offset(exact)
+            kernel, bias = kernel * scale, [b * scale + offset for b in bias]
+        return [kernel, *bias], offset
+
     def _kernel_and_shift(self):
         """What is convolved with and added, in the layer's compute type, or None."""
-        kernel, shift = tf.cast(self.kernel, tf.float32), None
         dtype = tf.as_dtype(self.compute_dtype)
-        if self.bias is not None:
-            shift = tf.cast(self.bias, tf.float32)
-        if self.norm == "frozen_bn":
-            exact = tf.float32 if self.use_bias else dtype
-            scale, offset = self.norm_layer.scale_and_offset(exact)
-            kernel = kernel * scale
-            shift = offset if shift is None else shift * scale + offset
-        return tf.cast(kernel, dtype), None if shift is None else tf.cast(shift, dtype)
+        weights, offset = precast(self), None
+        if weights is None:
+            exact, offset = self._folded(dtype)
+            weights = [tf.cast(weight, dtype) for weight in exact]
+        elif self.norm == "frozen_bn":
+            _, offset = self.norm_layer.scale_and_offset(dtype)
+        kernel, *bias = weights
+        return kernel, bias[0] if bias else offset
 
     def _one(self, inputs, kernel, shift, training, bordered):
         x = self._convolve(tf.cast(inputs, kernel.dtype), kernel, bordered)

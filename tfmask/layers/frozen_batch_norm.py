@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.part import UNCAST, Part
+from tfmask.layers.precast import read
 
 _thread = threading.local()  # `folded`: id of a layer -> its scale and offsets
 
@@ -51,7 +52,7 @@ class FrozenBatchNorm(Part):
             scale, offsets = folded
             return scale, offsets[tf.as_dtype(dtype)]
         gamma, beta, mean, variance = (
-            tf.cast(w, tf.float32)
+            read(w)
             for w in (self.gamma, self.beta, self.moving_mean, self.moving_variance)
         )
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)

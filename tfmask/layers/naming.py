@@ -65,3 +65,15 @@ def _own_weights(layer):
 def raw_variable(variable):
     """The tf.Variable behind a weight (Keras 3 wraps it)."""
     return variable if not hasattr(variable, "_value") else variable.value
+
+
+def stored_variable(variable):
+    """The tf.Variable that holds a weight: to read it casts nothing.
+
+    A weight of Keras is read in the type of the layer that is being called, also of one
+    that asks for no such cast; Keras 2.15 puts an object around the variable for it.
+    """
+    if hasattr(variable, "_value"):
+        return variable._value
+    wrapped = type(variable).__name__.startswith("AutoCast")
+    return variable._variable if wrapped else variable

@@ -1,5 +1,6 @@
 """Roi features: what is pooled, and any leading shape as a flat batch."""
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -51,5 +52,6 @@ def flatten_rois(x: tf.Tensor, rank: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
 
 def restore_rois(x: tf.Tensor, lead: tf.Tensor) -> tf.Tensor:
     """`[M, ...]` -> `[*lead, ...]`, the inverse of `flatten_rois`."""
-    x = x[: tf.reduce_prod(lead)]
+    count = math.prod(tf.unstack(lead))  # not reduce_prod: that has no host kernel
+    x = x[:count]
     return tf.reshape(x, tf.concat([lead, tf.shape(x)[1:]], 0))

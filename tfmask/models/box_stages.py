@@ -228,7 +228,7 @@ def box_losses(output: StageOutputs, targets: Targets, coder: BoxCoder, beta) ->
     rois = pack(samples.valid)
     labels = rois.take(samples.labels)
     matched = tf.gather(targets.boxes, samples.matches, batch_dims=1)
-    count = cross_replica_sum(tf.cast(tf.shape(labels)[0], tf.float32))
+    count = cross_replica_sum(tf.cast(tf.shape(deltas)[0], tf.float32))
     count = tf.maximum(count, 1.0)
     chosen = of_class(deltas, labels)
     expected = coder.encode(rois.take(matched), rois.take(samples.boxes))
@@ -243,10 +243,11 @@ def instance_targets(
 ) -> InstanceTargets:
     """The instances of the foreground samples, to be seen through packed `boxes`."""
     fg = pack(samples.valid & (samples.labels > 0))
-    instance = fg.batch_indices, fg.take(samples.matches)
+    instances = tf.cast(tf.shape(targets.boxes)[1], tf.int64)  # G, of each image
+    instance = fg.batch_indices * instances + fg.take(samples.matches)
     return InstanceTargets(
-        rows_at(targets.masks, *instance),
-        rows_at(targets.boxes, *instance),
+        rows_at(targets.masks, instance),
+        rows_at(targets.boxes, instance),
         boxes,
         fg.take(samples.labels),
     )

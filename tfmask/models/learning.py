@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfmask.layers.naming import named_weights, raw_variable
+from tfmask.layers.naming import named_weights, raw_variable, stored_variable
+from tfmask.layers.precast import Precast
 from tfmask.models import sgd
 
 
@@ -105,15 +106,23 @@ class WeightRules:
         optimizer.build(self._keras_variables)
         self._in_one_op = sgd.in_one_op(optimizer, self._keras_variables)
 
-    def decay(self, gradients, share: float) -> list:
-        """Adds `share` of the L2 decay to gradients, and applies bias_lr_factor."""
-        results = []
+    def decay(self, gradients, share: float, values: dict | None = None) -> list:
+        """Adds `share` of the L2 decay to gradients, and applies bias_lr_factor.
+
+        Args:
+          gradients: of `variables`.
+          share: what part of the decay.
+          values: layers.precast.StepWeights.values, of weights that have been read.
+        """
+        results, values = [], values or {}
         for gradient, variable, l2, factor in zip(
-            gradients, self.variables, self._l2, self._factors
+            gradients, self._keras_variables, self._l2, self._factors
         ):
             if l2:
                 # The decay is part of the gradient, so a bias decays faster as well.
-                value = tf.convert_to_tensor(variable)
+                variable = stored_variable(variable)
+                value = values.get(id(variable))
+                value = tf.convert_to_tensor(variable) if value is None else value
                 gradient += tf.cast(value, gradient.dtype) * (l2 * share)
             results.append(gradient * factor if factor != 1 else gradient)
         return results
@@ -164,6 +173,7 @@ class Learner:
         self.rules = rules
         self.loss_scale = loss_scale
         self.clip_norm = clip_norm
+        self._weights = Precast(model)
         self._compiled_update = None
         if compiled_update:
             self._compiled_update = tf.function(self._update_alone, jit_compile=True)
@@ -176,7 +186,7 @@ class Learner:
           also: float32 scalars that are summed over replicas with the losses.
         """
         if self._compiled_update is not None:
-            gradients, values, scale = self._differentiate(batch, also)
+            gradients, values, scale, _ = self._differentiate(batch, also)
             norms, finite = self._compiled_update(gradients, values)
             self.loss_scale.update(finite)
             return Figures(values, norms, finite, scale)
@@ -189,12 +199,12 @@ class Learner:
 
     def gradients(self, batch: dict, also=()) -> tuple[list, Figures]:
         """This replica's share of the gradients, and what the step tells."""
-        gradients, values, scale = self._differentiate(batch, also)
+        gradients, values, scale, read = self._differentiate(batch, also)
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
         if self.clip_norm and replicas > 1:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, norms = self._clipped_and_decayed(gradients, replicas)
+        gradients, norms = self._clipped_and_decayed(gradients, replicas, read)
         if replicas > 1:
             values, norms = context.all_reduce(
                 tf.distribute.ReduceOp.SUM, [values, norms]
@@ -202,9 +212,9 @@ class Learner:
         return gradients, Figures(values, norms, _all_finite(values, norms), scale)
 
     def _differentiate(self, batch: dict, also):
-        """(gradients of this replica's losses, values of Figures, loss scale)."""
+        """Of this replica: gradients, values of Figures, loss scale, weights read."""
         scale = tf.convert_to_tensor(self.loss_scale.scale)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, self._weights.inside() as weights:
             outputs = self.model(batch, training=True)
             losses = self.model.compute_losses(outputs, batch)
             total = weighted_sum(self.model, losses)
@@ -216,9 +226,10 @@ class Learner:
         ]
         if self.loss_scale.active:
             gradients = [g / tf.cast(scale, g.dtype) for g in gradients]
-        return gradients, stacked(self.model, losses, total, also), scale
+        values = stacked(self.model, losses, total, also)
+        return gradients, values, scale, weights.values
 
-    def _clipped_and_decayed(self, gradients, replicas: int):
+    def _clipped_and_decayed(self, gradients, replicas: int, read=None):
         """What the optimizers of all replicas sum up, and the norms of Figures."""
         share = 1 / replicas
         norms = tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients])
@@ -228,7 +239,7 @@ class Learner:
             if replicas > 1:
                 factor *= share  # the optimizer sums over replicas again
             gradients = [g * tf.cast(factor, g.dtype) for g in gradients]
-        return self.rules.decay(gradients, share), norms
+        return self.rules.decay(gradients, share, read), norms
 
     def _update_alone(self, gradients, values):
         """All that one replica does with its gradients: (norms, whether all finite)."""

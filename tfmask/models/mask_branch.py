@@ -30,8 +30,8 @@ class MaskRoIs(NamedTuple):
     """Packed rois whose masks are asked for. M may be zero."""
 
     boxes: tf.Tensor  # [M, 4] float32, pixels
-    batch_indices: tf.Tensor  # [M] int32
-    labels: tf.Tensor  # [M] int32, 1..K: the class whose mask is used
+    batch_indices: tf.Tensor  # [M] integer
+    labels: tf.Tensor  # [M] integer, 1..K: the class whose mask is used
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -265,7 +265,7 @@ class MaskBranch(Part):
 
     def losses(self, outputs: dict, targets: InstanceTargets) -> dict:
         """Loss terms, each the mean over the rois of all replicas that it is about."""
-        count = tf.cast(tf.shape(targets.labels)[0], tf.float32)
+        count = tf.cast(tf.shape(targets.boxes)[0], tf.float32)
         count = tf.maximum(cross_replica_sum(count), 1.0)
         soft = self.soft_targets
         chosen = select_class(outputs["mask"], targets.labels)
@@ -338,11 +338,11 @@ def class_channel(logits: tf.Tensor, labels: tf.Tensor):
 def _padded(rois: MaskRoIs, size) -> MaskRoIs:
     """The rois and empty boxes of the first image, `size` in all."""
     missing = size - tf.shape(rois.boxes)[0]
-    return MaskRoIs(
-        tf.pad(rois.boxes, [[0, missing], [0, 0]]),
-        tf.pad(rois.batch_indices, [[0, missing]]),
-        tf.pad(rois.labels, [[0, missing]]),
+    indices, labels = (  # not tf.pad, which GPUs lack for integers
+        tf.concat([values, tf.zeros([missing], values.dtype)], 0)
+        for values in (rois.batch_indices, rois.labels)
     )
+    return MaskRoIs(tf.pad(rois.boxes, [[0, missing], [0, 0]]), indices, labels)
 
 
 def _per_level(feature, pooled):

@@ -13,6 +13,7 @@ from tfmask.models.rules import (
     AnchorGenerator,
     AnchorMatcher,
     BoxCoder,
+    salted,
 )
 from tfmask.ops import boxes as box_ops
 from tfmask.ops import sampling
@@ -173,9 +174,7 @@ class RegionProposals(Part):
             image_sizes,
             pre,
         )
-        kept, found = self._suppress(boxes, scores, sizes, limit)
-        present = tf.reshape(tf.range(limit) < found[..., None], tf.shape(kept))
-        kept = tf.where(present, kept, 0)
+        kept, present = self._suppress(boxes, scores, sizes, limit)
         scores = tf.where(
             present, tf.gather(scores, kept, batch_dims=1), tf.constant(2 * ABSENT)
         )
@@ -220,23 +219,25 @@ class RegionProposals(Part):
         """Suppression within each level of each image.
 
         Returns:
-          (`[B, L * limit]` int32, the boxes of each level that are kept, best first;
-          `[B, L]` int32, how many of each level's places are taken)
+          (`[B, L * limit]` int64, the boxes of each level that are kept, best first,
+          then any; `[B, L * limit]` bool, which of them are kept)
         """
 
         def one_image(args):
-            kept, found, start = [], [], 0
-            levels = zip(tf.split(args[0], sizes), tf.split(args[1], sizes), sizes)
-            for level_boxes, level_scores, size in levels:
-                index, number = nms(
-                    level_boxes, level_scores, self.selection.nms_iou, limit
-                )
-                kept.append(index + start)
-                found.append(number)
-                start += size
-            return tf.concat(kept, axis=0), tf.stack(found)
+            levels = zip(tf.split(args[0], sizes), tf.split(args[1], sizes))
+            results = [nms(*level, self.selection.nms_iou, limit) for level in levels]
+            return tuple(_stacked(numbers) for numbers in zip(*results))
 
-        return map_images(one_image, (boxes, scores), (tf.int32, tf.int32))
+        types = (tf.float32, tf.float32)
+        kept, found = map_images(one_image, (boxes, scores), types)
+        kept, found = (
+            tf.cast(tf.bitcast(v, tf.int32), tf.int64) for v in (kept, found)
+        )
+        start = tf.cast(tf.cumsum(tf.stack(sizes), exclusive=True), tf.int64)
+        present = tf.range(limit, dtype=tf.int64) < found[..., None]
+        kept = tf.where(present, kept + start[:, None], tf.constant(0, tf.int64))
+        shape = [-1, len(sizes) * limit]
+        return tf.reshape(kept, shape), tf.reshape(present, shape)
 
     def draw(self, anchors, targets, image_sizes: tf.Tensor, seeds) -> AnchorSamples:
         """Draws the anchors that train (Faster R-CNN sec. 3.1.3).
@@ -252,28 +253,14 @@ class RegionProposals(Part):
         """
         anchors = tf.concat(anchors, axis=0)  # [A, 4]
 
-        def one_image(args):
-            boxes, crowd, valid, size, seed = args
-            labels, index = self.matcher.label(anchors, boxes, crowd, valid, size)
-            chosen, is_fg, used = sampling.draw(
-                labels, self.batch, self.fg_fraction, seed
-            )
-            matched = tf.gather(boxes, tf.gather(index, chosen))
-            deltas = self.coder.encode(matched, tf.gather(anchors, chosen))
-            return AnchorSamples(chosen, is_fg, deltas, used)
-
-        return tf.map_fn(
-            one_image,
-            (
-                targets.boxes,
-                targets.crowd,
-                targets.valid,
-                image_sizes,
-                seeds + [0, ANCHOR_SALT],
-            ),
-            fn_output_signature=AnchorSamples(tf.int32, tf.bool, tf.float32, tf.bool),
-            parallel_iterations=1,  # one [A, G] table of overlaps at a time
+        labels, index = self.matcher.label(anchors, targets, image_sizes)
+        chosen, is_fg, used = sampling.draw(
+            labels, self.batch, self.fg_fraction, salted(seeds, ANCHOR_SALT)
         )
+        instance = tf.gather(index, chosen, batch_dims=1)
+        matched = tf.gather(targets.boxes, instance, batch_dims=1)
+        deltas = self.coder.encode(matched, tf.gather(anchors, chosen))
+        return AnchorSamples(chosen, is_fg, deltas, used)
 
     def at(self, pyramid: dict, samples: AnchorSamples):
         """What the head says of drawn anchors: (logits `[B, S]`, deltas `[B, S, 4]`).
@@ -304,6 +291,14 @@ class RegionProposals(Part):
         objectness = losses.objectness_sum(logits, is_fg, used)
         box = losses.box_sum(deltas, samples.deltas, is_fg, self.smooth_l1_beta)
         return {"rpn_objectness": objectness / count, "rpn_box": box / count}
+
+
+def _stacked(numbers) -> tf.Tensor:
+    """int32 of the same shape as one tensor of words, which float32 stands for.
+
+    TensorFlow stacks int32 on the host, also where it lies on a GPU.
+    """
+    return tf.stack([tf.bitcast(n, tf.float32) for n in numbers])
 
 
 def build_trunk(backbone, neck, image_shape) -> dict:

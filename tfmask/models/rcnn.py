@@ -166,9 +166,10 @@ class GeneralizedRCNN(FittedModel):
 
     def seeds(self, stream_index):
         """One seed pair for each example of the stream: `[B, 2]` int64."""
-        index = tf.cast(stream_index, tf.int64)
         # Room below the seed for the salts that tell the draws of one example apart.
-        return tf.stack([index, tf.zeros_like(index) + self.seed * 16], axis=1)
+        with tf.device("CPU:0"):  # where the index is, and where seeds are read
+            index = tf.cast(stream_index, tf.int64)
+            return tf.stack([index, tf.zeros_like(index) + self.seed * 16], axis=1)
 
     def training_mask_rois(self, first) -> MaskRoIs:
         """The foreground samples of the first box stage, on their own boxes.

@@ -174,7 +174,7 @@ class RefiningModule(Part):
         batch_indices = rois.batch_indices
         labels = rois.take(samples.labels)
         pseudo = likeliest_class(output.class_logits)
-        labels = tf.where(labels > 0, labels, pseudo)
+        labels = tf.where(labels > 0, labels, tf.cast(pseudo, labels.dtype))
         boxes = base.boxes.stages[-1].coder.decode_class(
             output.deltas, labels, rois.take(samples.boxes)
         )

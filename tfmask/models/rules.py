@@ -10,9 +10,11 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.part import Rule, one_of
+from tfmask.models.packing import map_images
 from tfmask.ops import anchors as anchor_ops
 from tfmask.ops import boxes as box_ops
 from tfmask.ops import sampling
+from tfmask.ops.gathers import take_rows
 from tfmask.structures import Proposals, RoISamples, Targets, level_stride
 
 # Added to the seed, so that anchors and rois are drawn independently.
@@ -45,7 +47,7 @@ class BoxCoder(Rule):
 
         Args:
           deltas: `[M, K, 4]`, or `[M, 1, 4]` if class-agnostic.
-          labels: `[M]` int32, 1..K.
+          labels: `[M]` integer, 1..K.
           rois: `[M, 4]` float32, pixels.
 
         Returns:
@@ -123,19 +125,35 @@ class AnchorMatcher(Rule):
         one_of("low_quality", self.low_quality, ("win", "lose"))
         one_of("match", self.match, ("all", "inside"))
 
-    def label(self, anchors, boxes: tf.Tensor, crowd, valid: tf.Tensor, image_size):
-        """Labels the anchors of one image.
+    def label(self, anchors, targets: Targets, image_sizes: tf.Tensor):
+        """Labels the anchors of each image.
 
         Args:
           anchors: `[A, 4]` pixels.
-          boxes: `[G, 4]` pixels. crowd, valid: `[G]` bool.
-          image_size: `[2]` int32, (height, width) before padding.
+          targets: ground truth.
+          image_sizes: `[B, 2]` int32, (height, width) before padding.
 
         Returns:
-          (label `[A]` int32 of ops.sampling, index `[A]` int32 of the instance that
-          each anchor overlaps most)
+          (label `[B, A]` int64 of ops.sampling, index `[B, A]` int64 of the instance
+          that each anchor overlaps most)
         """
-        iou, best, index = sampling.match(anchors, boxes, valid & ~crowd)
+        # The table of overlaps is large: one image at a time.
+        fg, bg, index = map_images(
+            lambda image: self._overlaps(anchors, *image),
+            (targets.boxes, targets.valid & ~targets.crowd, image_sizes),
+            (tf.bool, tf.bool, tf.int64),
+            in_turn=True,
+        )
+        crowd = _crowd(targets)
+        bg &= ~sampling.in_crowd(anchors[None], targets.boxes, crowd, self.crowd_ioa)
+        return sampling.labels_of(fg, bg), index
+
+    def _overlaps(self, anchors, boxes, usable, image_size):
+        """Of one image: the anchors that are foreground and background, the instance.
+
+        Crowd regions are no matter here.
+        """
+        iou, best, index = sampling.match(anchors, boxes, usable)
         fg = best >= self.fg_iou
         # The legacy rule reads inclusive corners: x2 - 1 < width.
         inside = anchor_ops.inside(anchors, image_size)
@@ -146,12 +164,9 @@ class AnchorMatcher(Rule):
             low_quality &= best >= self.bg_iou
         fg |= low_quality
         bg = (best < self.bg_iou) & ~fg
-        bg &= ~sampling.in_crowd(anchors, boxes, valid & crowd, self.crowd_ioa)
-        labels = tf.where(fg, sampling.FOREGROUND, sampling.IGNORE)
-        labels = tf.where(bg, sampling.BACKGROUND, labels)
         if self.inside_only:
-            labels = tf.where(inside, labels, sampling.IGNORE)
-        return labels, index
+            fg, bg = fg & inside, bg & inside
+        return fg, bg, index
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -170,23 +185,24 @@ class RoIMatcher(Rule):
     bg_iou_low: float = 0.0
     crowd_ioa: float = 0.5
 
-    def kinds(self, boxes: tf.Tensor, usable, gt_boxes: tf.Tensor, crowd, gt_valid):
+    def kinds(self, boxes: tf.Tensor, usable: tf.Tensor, targets: Targets):
         """The kind of each box, and the instance it overlaps most.
 
         Args:
-          boxes: `[..., N, 4]` pixels, of one image or of B. usable: `[..., N]` bool.
-          gt_boxes: `[..., G, 4]` pixels. crowd, gt_valid: `[..., G]` bool.
+          boxes: `[B, N, 4]` pixels.
+          usable: `[B, N]` bool.
+          targets: ground truth.
 
         Returns:
-          (`[..., N]` int32 of ops.sampling, `[..., N]` int32)
+          (`[B, N]` int64 of ops.sampling, `[B, N]` int64)
         """
-        _, best, index = sampling.match(boxes, gt_boxes, gt_valid & ~crowd)
+        objects = targets.valid & ~targets.crowd
+        _, best, index = sampling.match(boxes, targets.boxes, objects)
         fg = best >= self.fg_iou
         bg = ~fg & (best >= self.bg_iou_low)
-        bg &= ~sampling.in_crowd(boxes, gt_boxes, gt_valid & crowd, self.crowd_ioa)
-        kinds = tf.where(bg, sampling.BACKGROUND, sampling.IGNORE)
-        kinds = tf.where(fg, sampling.FOREGROUND, kinds)
-        return tf.where(usable, kinds, sampling.IGNORE), index
+        crowd = _crowd(targets)
+        bg &= ~sampling.in_crowd(boxes, targets.boxes, crowd, self.crowd_ioa)
+        return sampling.labels_of(fg & usable, bg & usable), index
 
     def label(
         self, boxes: tf.Tensor, samples: RoISamples, targets: Targets
@@ -202,11 +218,9 @@ class RoIMatcher(Rule):
           RoISamples of `boxes`; what could not be drawn for training is not valid.
         """
 
-        kinds, matches = self.kinds(
-            boxes, samples.valid, targets.boxes, targets.crowd, targets.valid
-        )
+        kinds, matches = self.kinds(boxes, samples.valid, targets)
         fg = kinds == sampling.FOREGROUND
-        labels = tf.where(fg, tf.gather(targets.labels, matches, batch_dims=1), 0)
+        labels = _labels(fg, targets, matches)
         valid = kinds >= 0
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
 
@@ -246,16 +260,32 @@ class RoISampler(Rule):
         if self.add_ground_truth:
             boxes = tf.concat([targets.boxes, boxes], axis=1)
             usable = tf.concat([targets.valid & ~targets.crowd, usable], axis=1)
-        kinds, index = matcher.kinds(
-            boxes, usable, targets.boxes, targets.crowd, targets.valid
-        )
+        kinds, index = matcher.kinds(boxes, usable, targets)
         chosen, is_fg, valid = sampling.draw(
-            kinds, self.batch, self.fg_fraction, seeds + [0, ROI_SALT]
+            kinds, self.batch, self.fg_fraction, salted(seeds, ROI_SALT)
         )
         matches = tf.gather(index, chosen, batch_dims=1)
-        labels = tf.where(is_fg, tf.gather(targets.labels, matches, batch_dims=1), 0)
+        labels = _labels(is_fg, targets, matches)
         boxes = tf.gather(boxes, chosen, batch_dims=1)
         return RoISamples(tf.stop_gradient(boxes), labels, matches, valid)
+
+
+def salted(seeds: tf.Tensor, salt: int) -> tf.Tensor:
+    """Seed pairs `[B, 2]` int64 of one kind of draw, on the host, which reads them."""
+    with tf.device("CPU:0"):
+        return seeds + tf.constant([0, salt], tf.int64)
+
+
+def _labels(fg: tf.Tensor, targets: Targets, matches: tf.Tensor) -> tf.Tensor:
+    """`[B, N]` int64: the labels of matched instances, 0 where not foreground."""
+    labels = tf.gather(tf.cast(targets.labels, tf.int64), matches, batch_dims=1)
+    return tf.where(fg, labels, tf.constant(0, tf.int64))
+
+
+def _crowd(targets: Targets) -> tf.Tensor:
+    """`[B, G]` bool: the crowd regions, on the host, which has the targets."""
+    with tf.device("CPU:0"):
+        return targets.valid & targets.crowd
 
 
 def of_class(deltas: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -264,7 +294,7 @@ def of_class(deltas: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     Not tf.gather(batch_dims=1): its gradient is twenty operations.
     """
     count = deltas.shape[1]
-    rows = tf.range(tf.shape(labels)[0]) * count
+    rows = tf.cast(tf.range(tf.shape(deltas)[0]) * count, labels.dtype)
     if count > 1:
         rows += tf.maximum(labels - 1, 0)
-    return tf.gather(tf.reshape(deltas, [-1, 4]), rows)
+    return take_rows(tf.reshape(deltas, [-1, 4]), rows)

@@ -56,18 +56,22 @@ def pyramid_anchors(
     Returns:
       One `[height * width * A, 4]` float32 tensor per level.
     """
+    shifts = []  # of all rows, then of all columns, so that a GPU gets them in one
+    for axis in (0, 1):
+        for sides, stride in zip(feature_sizes, strides):
+            step = stride
+            if rounding == "integer":
+                step = image_size[axis] // sides[axis]
+            shifts.append(tf.range(sides[axis]) * step)
+    counts = [sides[axis] for axis in (0, 1) for sides in feature_sizes]
+    shifts = tf.split(tf.cast(tf.concat(shifts, 0), tf.float32)[:, None], counts)
     levels = []
-    for (height, width), size, stride in zip(feature_sizes, sizes, strides):
-        if rounding == "integer":
-            step_y, step_x = image_size[0] // height, image_size[1] // width
-        else:
-            step_y = step_x = stride
+    columns = shifts[len(strides) :]
+    for y, x, size, stride in zip(shifts, columns, sizes, strides):
         # Rows move the second and fourth number, columns the others.
-        y = tf.cast(tf.range(height) * step_y, tf.float32)[:, None, None, None]
-        x = tf.cast(tf.range(width) * step_x, tf.float32)[:, None, None]
-        shifts = y * [0.0, 1.0, 0.0, 1.0] + x * [1.0, 0.0, 1.0, 0.0]
+        shift = y[:, None, None] * [0.0, 1.0, 0.0, 1.0] + x[:, None] * [1.0, 0, 1.0, 0]
         cell = cell_anchors(size, ratios, stride, rounding)
-        levels.append(tf.reshape(shifts + cell, [-1, 4]))  # [H*W*A, 4]
+        levels.append(tf.reshape(shift + cell, [-1, 4]))  # [H*W*A, 4]
     return levels
 
 

@@ -36,12 +36,14 @@ def pairwise_iou(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(inner, union)
 
 
-def pairwise_ioa(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Share of each box of `a [..., A, 4]` that lies inside each of `b [..., G, 4]`.
+def ioa(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Share of each box `[..., 4]` that lies inside another one, which broadcasts.
 
-    Returns `[..., A, G]`.
+    Returns `[...]`.
     """
-    return tf.math.divide_no_nan(_intersection(a, b), area(a)[..., None])
+    low = tf.maximum(a[..., :2], b[..., :2])
+    sides = tf.maximum(tf.minimum(a[..., 2:], b[..., 2:]) - low, 0.0)
+    return tf.math.divide_no_nan(sides[..., 0] * sides[..., 1], area(a))
 
 
 def _centre_and_size(boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfmask.ops.gathers import take_rows
+
 
 class InstanceTargets(NamedTuple):
     """The instance that each packed roi is matched to. M may be zero."""
@@ -11,7 +13,7 @@ class InstanceTargets(NamedTuple):
     masks: tf.Tensor  # [M, R, R] uint8, coverage 0..255 in its own box
     boxes: tf.Tensor  # [M, 4] float32, pixels: that box
     rois: tf.Tensor  # [M, 4] float32, pixels: where targets are computed
-    labels: tf.Tensor  # [M] int32, 1..K
+    labels: tf.Tensor  # [M] integer, 1..K
 
     def at(self, size: int, soft: bool = False) -> tf.Tensor:
         """Targets `[M, size, size]` float32: 0 or 1, or coverage where `soft`."""
@@ -63,7 +65,7 @@ def mask_targets(
 
 def _samples_inside(mask_boxes, rois, count):
     """1 for each of the samples of a roi that lie in the box, else 0: `[M, n, n]`."""
-    steps = (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
+    steps = (tf.cast(tf.range(count), tf.float32) + 0.5) / tf.cast(count, tf.float32)
 
     def axis(low, high):
         start, end = rois[:, low, None], rois[:, high, None]
@@ -81,15 +83,22 @@ def select_class(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Args:
       logits: `[M, S, S, K]`, channel k is class k + 1.
-      labels: `[M]` int32, 1..K.
+      labels: `[M]` integer, 1..K.
 
     Returns:
       `[M, S, S]`.
     """
-    by_class = tf.transpose(logits, [0, 3, 1, 2])  # [M, K, S, S]
-    shape = tf.shape(by_class)
-    rows = tf.reshape(by_class, tf.concat([[-1], shape[2:]], 0))  # [M * K, S, S]
-    rows = tf.ensure_shape(rows, [None, *by_class.shape[2:]])
-    # Not tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape
-    # where there are no rois.
-    return tf.gather(rows, tf.range(shape[0]) * shape[1] + tf.maximum(labels - 1, 0))
+    side, classes = tf.shape(logits)[1:3], logits.shape[3]
+    cells = side[0] * side[1]
+    if logits.shape[1:3].is_fully_defined():
+        side = logits.shape[1:3]
+        cells = side[0] * side[1]
+    # Cell by cell: no transposition, and no gradient of zeros to transpose back. Not
+    # tf.gather(batch_dims=1): its gradient in TensorFlow 2.15 has the wrong shape where
+    # there are no rois.
+    first = tf.cast(tf.range(tf.shape(logits)[0]) * (cells * classes), labels.dtype)
+    first += tf.maximum(labels - 1, 0)
+    steps = tf.cast(tf.range(cells) * classes, labels.dtype)
+    index = tf.reshape(first[:, None] + steps, [-1])
+    chosen = take_rows(tf.reshape(logits, [-1]), index)
+    return tf.reshape(chosen, [-1, side[0], side[1]])

@@ -23,13 +23,15 @@ def nms(
       (indices `[max_output]` int32 by falling score, anything in padding, as the GPU
       kernel leaves it where no score counts; count, scalar int32)
     """
+    with tf.device("CPU:0"):  # where the op reads them
+        bounds = tf.constant(iou_threshold), tf.constant(ABSENT)
     # The op's own order of corners does not matter: overlap is symmetric in x and y.
     indices, count = tf.raw_ops.NonMaxSuppressionV4(
         boxes=boxes,
         scores=scores,
         max_output_size=max_output,
-        iou_threshold=iou_threshold,
-        score_threshold=ABSENT,
+        iou_threshold=bounds[0],
+        score_threshold=bounds[1],
         pad_to_max_output_size=True,
     )
     return indices, count
