@@ -29,6 +29,7 @@ class DeformableConv(ConvNorm):
         self, filters: int, kernel_size: int = 3, *, modulated: bool = False, **kwargs
     ):
         super().__init__(filters, kernel_size, **kwargs)
+        self.supports_jit = False  # XLA has nothing that reads at places
         self.modulated = modulated
         self.taps = kernel_size * kernel_size
         self.offset = ConvNorm(
