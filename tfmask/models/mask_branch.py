@@ -337,7 +337,8 @@ def class_channel(logits: tf.Tensor, labels: tf.Tensor):
 
 def _padded(rois: MaskRoIs, size) -> MaskRoIs:
     """The rois and empty boxes of the first image, `size` in all."""
-    missing = size - tf.shape(rois.boxes)[0]
+    # Never below 0, which OpenVINO has to be told.
+    missing = tf.maximum(size - tf.shape(rois.boxes)[0], 0)
     indices, labels = (  # not tf.pad, which GPUs lack for integers
         tf.concat([values, tf.zeros([missing], values.dtype)], 0)
         for values in (rois.batch_indices, rois.labels)

@@ -4,21 +4,21 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfmask.ops import _roi_gathers
+from tfmask.ops import _roi_gathers, _roi_sampling
 
 
 class Packed(NamedTuple):
     """Where each packed roi came from. M is the number of valid rois of the batch.
 
-    Indices are int64, which a GPU computes with itself; see `pack`.
+    Indices are of `index_type`.
     """
 
-    index: tf.Tensor  # [M] int64: image * N + position
+    index: tf.Tensor  # [M] integer: image * N + position
     shape: tf.Tensor  # [2] int32 (B, N)
 
     @property
     def batch_indices(self) -> tf.Tensor:
-        """`[M]` int64: the image that each roi is of."""
+        """`[M]` integer: the image that each roi is of."""
         return self.index // tf.cast(self.shape[1], self.index.dtype)
 
     def take(self, values: tf.Tensor) -> tf.Tensor:
@@ -55,15 +55,18 @@ def rows_at(values: tf.Tensor, index: tf.Tensor):
 
 
 def pack(valid: tf.Tensor) -> Packed:
-    """The valid entries of `[B, N]` bool, image by image.
-
-    Within `ops._roi_gathers.as_gathers` their indices are int32, for runtimes that have
-    no others.
-    """
+    """The valid entries of `[B, N]` bool, image by image."""
     index = tf.where(tf.reshape(valid, [-1]))[:, 0]
-    if _roi_gathers.in_use():
-        index = tf.cast(index, tf.int32)
-    return Packed(index, tf.shape(valid))
+    return Packed(tf.cast(index, index_type()), tf.shape(valid))
+
+
+def index_type() -> tf.DType:
+    """int64, which a GPU computes with itself; int32 in what is traced for a converter.
+
+    Some runtimes have no other indices.
+    """
+    converter = _roi_gathers.in_use() or _roi_sampling.for_converter()
+    return tf.int32 if converter else tf.int64
 
 
 def map_images(function, inputs: tuple, signature, in_turn: bool = False):

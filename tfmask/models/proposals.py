@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfmask.layers.part import Part, Rule, one_of
 from tfmask.losses import detection as losses
-from tfmask.models.packing import map_images
+from tfmask.models.packing import index_type, map_images
 from tfmask.models.rules import (
     ANCHOR_SALT,
     AnchorGenerator,
@@ -219,7 +219,7 @@ class RegionProposals(Part):
         """Suppression within each level of each image.
 
         Returns:
-          (`[B, L * limit]` int64, the boxes of each level that are kept, best first,
+          (`[B, L * limit]` integer, the boxes of each level that are kept, best first,
           then any; `[B, L * limit]` bool, which of them are kept)
         """
 
@@ -228,14 +228,11 @@ class RegionProposals(Part):
             results = [nms(*level, self.selection.nms_iou, limit) for level in levels]
             return tuple(_stacked(numbers) for numbers in zip(*results))
 
-        types = (tf.float32, tf.float32)
-        kept, found = map_images(one_image, (boxes, scores), types)
-        kept, found = (
-            tf.cast(tf.bitcast(v, tf.int32), tf.int64) for v in (kept, found)
-        )
-        start = tf.cast(tf.cumsum(tf.stack(sizes), exclusive=True), tf.int64)
-        present = tf.range(limit, dtype=tf.int64) < found[..., None]
-        kept = tf.where(present, kept + start[:, None], tf.constant(0, tf.int64))
+        kind = index_type()
+        kept, found = map_images(one_image, (boxes, scores), (kind, kind))
+        start = tf.cast(tf.cumsum(tf.stack(sizes), exclusive=True), kind)
+        present = tf.range(limit, dtype=kind) < found[..., None]
+        kept = tf.where(present, kept + start[:, None], tf.constant(0, kind))
         shape = [-1, len(sizes) * limit]
         return tf.reshape(kept, shape), tf.reshape(present, shape)
 
@@ -294,11 +291,16 @@ class RegionProposals(Part):
 
 
 def _stacked(numbers) -> tf.Tensor:
-    """int32 of the same shape as one tensor of words, which float32 stands for.
+    """int32 tensors of one shape as one of `index_type`.
 
-    TensorFlow stacks int32 on the host, also where it lies on a GPU.
+    As the words of float32: TensorFlow stacks int32 on the host, also where it lies on
+    a GPU. Converters know no such words.
     """
-    return tf.stack([tf.bitcast(n, tf.float32) for n in numbers])
+    kind = index_type()
+    if kind == tf.int32:
+        return tf.stack(numbers)
+    words = tf.stack([tf.bitcast(n, tf.float32) for n in numbers])
+    return tf.cast(tf.bitcast(words, tf.int32), kind)
 
 
 def build_trunk(backbone, neck, image_shape) -> dict:
