@@ -14,6 +14,7 @@ from tfmask.config import (
     BoundaryRefinementConfig,
     ContextConfig,
     DataConfig,
+    IEFPNConfig,
     MaskScoringConfig,
     PoolConfig,
     PyramidConfig,
@@ -51,7 +52,10 @@ MODELS = {
         "mask": small_mask(scoring=MaskScoringConfig(enabled=True))
     },
     "maskplus": lambda: {"mask": small_mask(**MASKPLUS), "boxes": cascade_boxes()},
-    "iemask": lambda: {"mask": small_mask("encoder_decoder", pool_size=28)},
+    "iemask": lambda: {
+        "neck": IEFPNConfig(channels=32),
+        "mask": small_mask("encoder_decoder", pool_size=28),
+    },
 }
 
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmask.layers.conv_norm import ConvNorm
+from tfmask.ops import _roi_gathers
 
 
 @keras.saving.register_keras_serializable(package="tfmask")
@@ -26,6 +27,9 @@ class PatchConv(ConvNorm):
             raise ValueError(f"groups={self.groups}: expected 1")
 
     def _convolve(self, x, kernel, bordered):
+        # tf2onnx writes patches of an open size as what ONNX Runtime does not load.
+        if _roi_gathers.converting():
+            return super()._convolve(x, kernel, bordered)
         size, pad = self.kernel_size, 0 if bordered else (self.kernel_size - 1) // 2
         patches = tf.image.extract_patches(
             tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]]),

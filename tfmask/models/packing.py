@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfmask.ops import _roi_gathers, _roi_sampling
+from tfmask.ops import _roi_gathers
 
 
 class Packed(NamedTuple):
@@ -65,8 +65,7 @@ def index_type() -> tf.DType:
 
     Some runtimes have no other indices.
     """
-    converter = _roi_gathers.in_use() or _roi_sampling.for_converter()
-    return tf.int32 if converter else tf.int64
+    return tf.int32 if _roi_gathers.converting() else tf.int64
 
 
 def map_images(function, inputs: tuple, signature, in_turn: bool = False):

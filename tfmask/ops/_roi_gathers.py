@@ -10,7 +10,12 @@ import contextlib
 
 import tensorflow as tf
 
-from tfmask.ops._roi_sampling import feature_frame, mask_samples, neighbours
+from tfmask.ops._roi_sampling import (
+    feature_frame,
+    for_converter,
+    mask_samples,
+    neighbours,
+)
 
 _gathers: list[bool] = []  # not empty within `as_gathers`
 
@@ -28,6 +33,11 @@ def as_gathers():
 def in_use() -> bool:
     """Whether this is within `as_gathers`."""
     return bool(_gathers)
+
+
+def converting() -> bool:
+    """Whether what is traced is for a converter: within this or `as_one_op`."""
+    return in_use() or for_converter()
 
 
 def pool_levels(
