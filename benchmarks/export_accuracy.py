@@ -98,7 +98,7 @@ def exported(form: str, precision: str, work, folder: str):
         function = loaded.signatures["serving_default"]
 
         def run(image):
-            return {k: v.numpy() for k, v in function(image[None]).items()}
+            return {k: v.numpy() for k, v in function(tf.constant(image[None])).items()}
 
         run.model = loaded  # whose variables the function only refers to
     else:

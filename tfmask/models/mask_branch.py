@@ -265,10 +265,10 @@ class MaskBranch(Part):
 
     def losses(self, outputs: dict, targets: InstanceTargets) -> dict:
         """Loss terms, each the mean over the rois of all replicas that it is about."""
-        count = tf.cast(tf.shape(targets.boxes)[0], tf.float32)
-        count = tf.maximum(cross_replica_sum(count), 1.0)
         soft = self.soft_targets
         chosen = select_class(outputs["mask"], targets.labels)
+        count = tf.cast(tf.shape(chosen)[0], tf.float32)
+        count = tf.maximum(cross_replica_sum(count), 1.0)
         terms = {"mask": losses.mask_sum(chosen, targets.at(chosen.shape[1], soft))}
         for branch in self.quasi:
             name = f"mask_{branch.name}"
