@@ -22,7 +22,7 @@ _gathers: list[bool] = []  # not empty within `as_gathers`
 
 @contextlib.contextmanager
 def as_gathers():
-    """What is traced inside pools by `pool_levels`, and see `packing.map_images`."""
+    """What is traced inside pools by `pool_levels`, and see `packing.index_type`."""
     _gathers.append(True)
     try:
         yield
