@@ -58,8 +58,8 @@ garden: $(GARDEN)/ready
 # what Python never frees is no leak of ours.
 sanitize: $(CURRENT)/ready
 	$(CURRENT)/bin/python custom_ops/build.py --sanitize --output build/sanitized
-	for fuzz in fuzz_shape_aware fuzz_deform_columns fuzz_box_frames; do \
-	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:. TFMASK_CUSTOM_OPS=require \
+	for fuzz in fuzz_shape_aware fuzz_deform_columns fuzz_momentum_update fuzz_box_frames; do \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=tests:custom_ops/harness:. TFMASK_CUSTOM_OPS=require \
 	    TFMASK_CUSTOM_OPS_FOLDER=build/sanitized \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    $(CURRENT)/bin/python tests/$$fuzz.py --calls 10000 || exit; \
@@ -100,8 +100,8 @@ define install_lock
 @touch $@
 endef
 
-CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/box_frame_masks/* \
-  custom_ops/common/* custom_ops/deform_columns/* custom_ops/shape_aware_roi_align/*)
+CUSTOM_OPS := $(wildcard custom_ops/*.py custom_ops/*/*.cc custom_ops/*/*.h \
+  custom_ops/*/*.cu custom_ops/*/*.cuh)
 
 # setuptools is in the locks, so nothing is fetched to build the package itself.
 define install_package

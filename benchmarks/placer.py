@@ -6,6 +6,8 @@ each of them which of its inputs and outputs lie in the memory of the host.
 
 import collections
 
+from tensorflow.core.framework.types_pb2 import DT_RESOURCE
+
 HOST = "/job:localhost/replica:0/task:0/device:CPU:0"
 GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
 OWN = "Tfmask>"  # compiled ops: the library here may lack its GPU kernels
@@ -100,6 +102,8 @@ class Placer:
             return inputs, outputs
         kernel = self._gpu_kernel(node)
         on_host = set(kernel.host_memory_arg) if kernel else set()
+        # Handles are always there, whatever a kernel says.
+        on_host |= {a.name for a in definition.input_arg if a.type == DT_RESOURCE}
         return [n in on_host for n in inputs], [n in on_host for n in outputs]
 
     def _has_gpu_kernel(self, node) -> bool:

@@ -2,15 +2,15 @@
 
     python custom_ops/build.py [--cuda ARCH] [--sanitize] [--output DIR] [--force]
 
-makes three libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow
-nor Python. `shape_aware_roi_align-tf2.21.so` and `deform_columns-tf2.21.so` are named
-after TensorFlow's minor version, because a library built for one does not load in
+makes four libraries in `tfmask/_lib`. `box_frame_masks.so` needs neither TensorFlow
+nor Python. The others, of TensorFlow ops, are named after TensorFlow's minor version,
+as `shape_aware_roi_align-tf2.21.so`, because a library built for one does not load in
 another. Nothing is done where a library is newer than its sources. The compiler is
 $CXX, or g++.
 
-GPU kernels, which RoIAlign has, are compiled where there are nvcc and a GPU, for that
-GPU; `--cuda 90` compiles them for compute capability 9.0 on a machine without one,
-`--cuda off` not at all.
+GPU kernels, which RoIAlign and the update of all weights have, are compiled where there
+are nvcc and a GPU, for that GPU; `--cuda 90` compiles them for compute capability 9.0
+on a machine without one, `--cuda off` not at all.
 """
 
 import argparse
@@ -37,6 +37,10 @@ TENSORFLOW_OPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("op_gpu.cc", "kernel_gpu.cu"),
     ),
     "deform_columns": (("op.cc", "kernel_cpu.cc"), ()),
+    "momentum_update": (
+        ("op.cc", "kernel_cpu.cc"),
+        ("op_gpu.cc", "kernel_gpu.cu"),
+    ),
 }
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 # Under UBSan, GCC takes constant expressions of TensorFlow's headers for invalid ones.

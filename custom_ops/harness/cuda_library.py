@@ -1,6 +1,6 @@
-"""The launchers as a library: built for a GPU or for the emulation, and called.
+"""The launchers as libraries: built for a GPU or for the emulation, and called.
 
-`ROOT/shape_aware_roi_align/kernel_gpu.h` says what the launchers do.
+`ROOT/shape_aware_roi_align/kernel_gpu.h` says what those of RoIAlign do.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ import roi_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = ROOT / "shape_aware_roi_align" / "kernel_gpu.cu"
+MOMENTUM_KERNEL = ROOT / "momentum_update" / "kernel_gpu.cu"
 EMULATION = ROOT / "harness" / "emulation"
 MAX_LEVELS = 8
 DTYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 3}
@@ -54,13 +55,13 @@ def _run(command: list[str]) -> None:
         raise HarnessError(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def build_emulation(library: Path) -> Path:
+def build_emulation(library: Path, kernel: Path = KERNEL) -> Path:
     """Compiles kernels and emulation by $CXX or g++; no CUDA is needed."""
     flags = ["-O2", "-std=c++17", "-fPIC", "-shared", "-Wall"]
     flags += ["-Wno-unknown-pragmas"]
     # The emulation jumps between stacks, which the fortified longjmp refuses.
     flags += ["-ffp-contract=off", "-U_FORTIFY_SOURCE", f"-I{EMULATION}", "-x", "c++"]
-    sources = [str(KERNEL), str(EMULATION / "emulation.cc")]
+    sources = [str(kernel), str(EMULATION / "emulation.cc")]
     _run([os.environ.get("CXX", "g++"), *flags, *sources, "-o", str(library)])
     return library
 
@@ -73,7 +74,9 @@ def toolkit() -> Path:
     return Path(top[1]).resolve() if top else Path(shutil.which("nvcc")).parents[1]
 
 
-def build_cuda(library: Path, capability: tuple[int, int]) -> Path:
+def build_cuda(
+    library: Path, capability: tuple[int, int], kernel: Path = KERNEL
+) -> Path:
     """Compiles the kernels by nvcc for a GPU of this compute capability."""
     libraries = toolkit() / "lib64"
     arch = "".join(map(str, capability))
@@ -81,7 +84,7 @@ def build_cuda(library: Path, capability: tuple[int, int]) -> Path:
     command += ["-gencode", f"arch=compute_{arch},code=sm_{arch}"]
     # Shared: the harness allocates and times with the runtime of the library.
     command += ["-cudart", "shared", "-Xlinker", f"-rpath,{libraries}"]
-    _run([*command, str(KERNEL), "-o", str(library)])
+    _run([*command, str(kernel), "-o", str(library)])
     return library
 
 

@@ -1,4 +1,4 @@
-"""Checks and times the CUDA kernels of shape-aware RoIAlign without TensorFlow.
+"""Checks and times the CUDA kernels of the compiled ops without TensorFlow.
 
     python custom_ops/harness/run.py [--build] [--out DIR] [--cases N]
     python custom_ops/harness/run.py --emulate
@@ -15,11 +15,15 @@ from pathlib import Path
 
 import cuda_device
 import cuda_library
+import momentum_cases
 import numpy as np
 import roi_cases
 import timing
 
-NAME = "shape_aware_roi_align-cuda.so"
+KERNELS = {
+    "shape_aware_roi_align": cuda_library.KERNEL,
+    "momentum_update": cuda_library.MOMENTUM_KERNEL,
+}
 
 
 def check_all(launchers: cuda_library.Launchers, count: int) -> dict[str, float]:
@@ -32,14 +36,29 @@ def check_all(launchers: cuda_library.Launchers, count: int) -> dict[str, float]
     return worst
 
 
-def load_cuda(folder: Path, force: bool) -> tuple[str, cuda_library.Launchers]:
+def check_updates(library: ctypes.CDLL, memory, count: int) -> None:
+    """AssertionError where an update is wrong."""
+    for seed in range(count):
+        momentum_cases.check(library, memory, momentum_cases.random_case(seed))
+
+
+def load_cuda(folder: Path, force: bool) -> tuple[str, list[ctypes.CDLL]]:
     gpu, capability = cuda_device.find()
-    built = folder / NAME
-    if force or not built.exists():
-        cuda_device.require_nvcc()
-        cuda_library.build_cuda(built, capability)
-    loaded = ctypes.CDLL(str(built))
-    return gpu, cuda_library.Launchers(loaded, cuda_library.CudaMemory(loaded))
+    libraries = []
+    for name, kernel in KERNELS.items():
+        built = folder / f"{name}-cuda.so"
+        if force or not built.exists():
+            cuda_device.require_nvcc()
+            cuda_library.build_cuda(built, capability, kernel)
+        libraries.append(ctypes.CDLL(str(built)))
+    return gpu, libraries
+
+
+def emulate(folder: Path) -> list[ctypes.CDLL]:
+    return [
+        ctypes.CDLL(str(cuda_library.build_emulation(folder / f"{name}.so", kernel)))
+        for name, kernel in KERNELS.items()
+    ]
 
 
 def main() -> None:
@@ -56,14 +75,18 @@ def main() -> None:
         if options.emulate:
             report["device"] = "emulation"
             with tempfile.TemporaryDirectory() as folder:
-                built = cuda_library.build_emulation(Path(folder, "emulation.so"))
-                report["differences"] = check_all(
-                    cuda_library.emulated(built), options.cases
-                )
+                libraries = emulate(Path(folder))
+            memories = [cuda_library.HostMemory() for _ in libraries]
         else:
-            report["device"], launchers = load_cuda(options.out, options.build)
-            report["differences"] = check_all(launchers, options.cases)
+            report["device"], libraries = load_cuda(options.out, options.build)
+            memories = [cuda_library.CudaMemory(library) for library in libraries]
+        pooling, update = zip(libraries, memories)
+        launchers = cuda_library.Launchers(*pooling)
+        report["differences"] = check_all(launchers, options.cases)
+        check_updates(*update, options.cases)
+        if not options.emulate:
             report["timing"] = timing.measure(launchers)
+            report["update"] = timing.measure_update(*update)
     except cuda_device.NoDevice as missing:
         print(f"custom_ops/harness/run.py: {missing}", file=sys.stderr)
         sys.exit(3)

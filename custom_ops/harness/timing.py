@@ -4,6 +4,7 @@ import ctypes
 import functools
 import statistics
 
+import momentum_cases
 import numpy as np
 import roi_cases
 import roi_reference
@@ -153,6 +154,19 @@ def measure(launchers: Launchers) -> dict:
         for name, milliseconds in times.items():
             rows.append(row(case, name, milliseconds, traffic[name], copy))
     return {"copy_gb_per_s": copy, "rows": rows}
+
+
+def measure_update(library: ctypes.CDLL, memory: CudaMemory) -> dict:
+    """The update of a model's weights: milliseconds, GB/s of compulsory traffic.
+
+    Gradients are read twice, weights and velocities read and written.
+    """
+    case = momentum_cases.of_resnet_50()
+    run, _ = momentum_cases.prepare(library, memory, case)
+    milliseconds = Stopwatch(memory)(run)
+    memory.release()
+    traffic = 24 * sum(w.size for w in case.weights)
+    return {"milliseconds": milliseconds, "gb_per_s": traffic / milliseconds / 1e6}
 
 
 def _time(launchers: Launchers, watch: Stopwatch, case: Case) -> dict[str, float]:

@@ -23,7 +23,7 @@ from tfmask.training import devices  # noqa: E402
 from tfmask.training.optimizer import build_optimizer  # noqa: E402
 from tfmask.training.step import TrainStep  # noqa: E402
 
-STEPS = 20
+STEPS, EARLY = 20, 5
 RATE = 0.01
 
 
@@ -65,7 +65,10 @@ def main(output, replicas, optimizer_name, clip_norm, architecture=""):
         model = make_model(architecture)
         optimizer = build_optimizer(model, train)
     step = TrainStep(strategy, model, optimizer, data.element_spec, float(clip_norm))
-    losses = [step(batch).losses for batch in data.take(STEPS)]
+    losses = [step(batch).losses for batch in data.take(EARLY)]
+    early = weights_of(model)
+    later = data.skip(EARLY).take(STEPS - EARLY)
+    losses += [step(batch).losses for batch in later]
     by_loop = weights_of(model)
     with strategy.scope():
         model = make_model(architecture)
@@ -88,6 +91,7 @@ def main(output, replicas, optimizer_name, clip_norm, architecture=""):
         terms=sorted(history),
         losses=[[loss[term] for term in sorted(history)] for loss in losses],
         history=[history[term] for term in sorted(history)],
+        **{f"early/{k}": v for k, v in early.items()},
         **{f"loop/{k}": v for k, v in by_loop.items()},
         **{f"fit/{k}": v for k, v in weights_of(model).items()},
     )

@@ -81,14 +81,18 @@ def test_architectures_on_one_device_and_on_two(tmp_path, architecture):
     assert_fit_is_the_loop(two, 2, falls=True)
     if architecture == "MaskPlus":
         return  # its live batch norm has the statistics of each replica's own rois
-    # Two replicas add up gradients in another order, which 20 steps take further; Mask
-    # Scoring's target thresholds the predicted mask, where rounding can flip a cell.
-    bound = 2e-4 if architecture == "MaskScoringRCNN" else 1e-4
-    for name, value in one.items():
-        if name.startswith("fit/"):
-            np.testing.assert_allclose(
-                two[name], value, rtol=1e-4, atol=bound, err_msg=name
-            )
+    # Two replicas add up gradients in another order. The first steps show that and no
+    # more; sooner or later it decides between two proposals as good as each other, or a
+    # cell of Mask Scoring's target, and from there on the weights go their own ways, as
+    # they do when one weight is rounded otherwise.
+    assert_same_weights(one, two, "early/", rtol=1e-5, atol=2e-6)
+
+
+def assert_same_weights(one, two, prefix, **bounds):
+    names = [name for name in one if name.startswith(prefix)]
+    assert len(names) > 5
+    for name in names:
+        np.testing.assert_allclose(two[name], one[name], **bounds, err_msg=name)
 
 
 @pytest.mark.slow

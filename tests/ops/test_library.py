@@ -84,6 +84,28 @@ def test_require_without_a_library_is_an_error(tmp_path):
     assert "custom_ops/build.py" in done.stderr
 
 
+GPU_IN_SIGHT = """
+import tensorflow as tf
+from tfmask.ops import _library
+tf.config.get_visible_devices = lambda kind=None: ["a GPU"]
+for name in (*_library.NAMES, *_library.NAMES):
+    print(_library.use_compiled(name, "auto"))
+"""
+
+
+@needs_library
+def test_a_gpu_that_a_library_has_no_kernels_for_is_a_warning():
+    if any(map(_library.has_gpu_kernels, _library.NAMES)):
+        pytest.skip("the compiled ops have GPU kernels")
+    done = run(GPU_IN_SIGHT)
+    assert done.stdout.split() == ["False"] * 6, done.stderr
+    for name, times in (("shape_aware", 1), ("momentum", 1), ("deform", 0)):
+        assert done.stderr.count(f"slower than compiled code: {name}") == times
+    assert "built without CUDA" in done.stderr
+    done = run(GPU_IN_SIGHT, TFMASK_CUSTOM_OPS="require")
+    assert done.returncode != 0 and "built without CUDA" in done.stderr
+
+
 def test_unknown_words_are_errors(monkeypatch):
     with pytest.raises(ValueError, match="'auto', 'stock' or 'compiled'"):
         _library.use_compiled(_library.ROI_ALIGN, "fast")

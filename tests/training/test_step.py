@@ -7,8 +7,21 @@ from training.fake_run import weights_of
 
 from tfmask.config import TrainConfig
 from tfmask.models.learning import LossScale
+from tfmask.ops import _library
 from tfmask.training.optimizer import build_optimizer
 from tfmask.training.step import TrainStep
+
+
+@pytest.fixture(params=["compiled", "stock"], autouse=True)
+def ops(request):
+    """Each test with the update as one compiled op, and without it."""
+    if request.param == "compiled":
+        if not _library.path(_library.MOMENTUM_UPDATE).exists():
+            pytest.skip("the compiled ops are not built")
+        yield
+        return
+    with _library.stock_ops():
+        yield
 
 
 class Setting:

@@ -5,6 +5,7 @@ As in losses.detection, sums over rois are returned; the caller divides.
 
 import tensorflow as tf
 
+from tfmask.losses.detection import sum_of_means
 from tfmask.ops.distribute import cross_replica_sum
 
 # Added above and below the fraction of Dice, so that two empty maps agree.
@@ -90,6 +91,6 @@ def boundary_sum(logits: tf.Tensor, masks: tf.Tensor, settings) -> tf.Tensor:
         loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
         if settings.loss == "weighted_bce":
             loss *= balanced_weights(targets)
-        loss = tf.reduce_sum(tf.reduce_mean(loss, axis=[1, 2]))
+        loss = sum_of_means(loss)
         total += settings.bce_weight * loss if settings.loss == "dice_bce" else loss
     return total

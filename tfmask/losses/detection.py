@@ -67,5 +67,16 @@ def mask_sum(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     Returns:
       Scalar: the sum over rois.
     """
-    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
-    return tf.reduce_sum(tf.reduce_mean(loss, axis=[1, 2]))
+    return sum_of_means(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    )
+
+
+def sum_of_means(loss: tf.Tensor) -> tf.Tensor:
+    """The sum over rois of the mean over cells, of `[M, H, W]`; a scalar."""
+    # By one sum over all axes: the gradient of one over some of them makes a shape on
+    # the GPU, for which the host waits.
+    cells = loss.shape[1:].num_elements()
+    if cells is None:
+        cells = tf.cast(tf.reduce_prod(tf.shape(loss)[1:]), loss.dtype)
+    return tf.reduce_sum(loss) / cells

@@ -60,10 +60,9 @@ class FittedModel(keras.Model):
 
     Under `MirroredStrategy`, model and `compile` inside its scope, a dataset's batch is
     the global batch. Losses are divided by counts over all replicas and gradients are
-    summed once: by the optimizer (both Keras lines do it in `apply_gradients`), or with
-    `clip_norm` before clipping, after which each replica hands the optimizer its equal
-    share of the clipped sum. A last batch too small for all replicas is evaluated by
-    the first; a step on it is refused.
+    summed once: by the optimizer (both Keras lines do it in `apply_gradients`), or,
+    with `clip_norm` or SGD with momentum by the compiled op, before it. A last batch
+    too small for all replicas is evaluated by the first; a step on it is refused.
     """
 
     built: bool

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfmask.layers.naming import named_weights, raw_variable, stored_variable
 from tfmask.layers.precast import Precast
 from tfmask.models import sgd
+from tfmask.ops import momentum_update
 
 
 class Figures(NamedTuple):
@@ -94,7 +95,7 @@ class WeightRules:
             bias_lr_factor if _kind(path) == "bias" else 1.0 for path in self.paths
         ]
         self._legacy = hasattr(optimizer, "_create_all_weights")
-        self._in_one_op = False
+        self._is_plain = False
         if self._legacy:
             optimizer._create_all_weights(self.variables)
             return
@@ -104,7 +105,7 @@ class WeightRules:
         if decoupled and excluded and not is_built(optimizer):
             optimizer.exclude_from_weight_decay(var_list=excluded)
         optimizer.build(self._keras_variables)
-        self._in_one_op = sgd.in_one_op(optimizer, self._keras_variables)
+        self._is_plain = sgd.is_plain(optimizer, self._keras_variables)
 
     def decay(self, gradients, share: float, values: dict | None = None) -> list:
         """Adds `share` of the L2 decay to gradients, and applies bias_lr_factor.
@@ -130,11 +131,40 @@ class WeightRules:
     def apply(self, gradients) -> None:
         """One update. In replica context the gradients are summed over replicas."""
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        if replicas == 1 and self._in_one_op:
+        if replicas == 1 and self._is_plain:
             sgd.update(self.inner, gradients, self._keras_variables)
             return
         variables = self.variables if self._legacy else self._keras_variables
         self.inner.apply_gradients(zip(gradients, variables))
+
+    @property
+    def has_one_op(self) -> bool:
+        """Whether `update` can be used: for SGD with momentum, by a compiled op."""
+        return self._is_plain and momentum_update.is_available()
+
+    def update(self, gradients, values, loss_scale, clip_norm: float):
+        """Clipping, decay, the finite check and the optimizer by one operation.
+
+        In replica context all replicas give the same gradients and values.
+
+        Args:
+          gradients: of `variables`, of the loss times `loss_scale`.
+          values: what must be finite beside them.
+          clip_norm: bound on the global norm, 0 for none.
+
+        Returns:
+          ops.momentum_update.MomentumStep.
+        """
+        return sgd.update_together(
+            self.inner,
+            gradients,
+            self._keras_variables,
+            values,
+            loss_scale,
+            decays=self._l2,
+            factors=self._factors,
+            clip_norm=clip_norm,
+        )
 
     def state(self) -> list[tf.Variable]:
         """All variables of the optimizer in a fixed order, for checkpoints."""
@@ -185,34 +215,32 @@ class Learner:
           batch: the rows of this replica.
           also: float32 scalars that are summed over replicas with the losses.
         """
-        if self._compiled_update is not None:
-            gradients, values, scale, _ = self._differentiate(batch, also)
-            norms, finite = self._compiled_update(gradients, values)
-            self.loss_scale.update(finite)
-            return Figures(values, norms, finite, scale)
-        gradients, figures = self.gradients(batch, also)
-        # Optimizers merge replicas, which cannot be done in a branch of one replica:
-        # the condition stands outside of them.
-        context = tf.distribute.get_replica_context()
-        context.merge_call(self._update, args=(gradients, figures.finite))
-        return figures
-
-    def gradients(self, batch: dict, also=()) -> tuple[list, Figures]:
-        """This replica's share of the gradients, and what the step tells."""
         gradients, values, scale, read = self._differentiate(batch, also)
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
-        if self.clip_norm and replicas > 1:
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, norms = self._clipped_and_decayed(gradients, replicas, read)
-        if replicas > 1:
-            values, norms = context.all_reduce(
-                tf.distribute.ReduceOp.SUM, [values, norms]
-            )
-        return gradients, Figures(values, norms, _all_finite(values, norms), scale)
+        if self._compiled_update is not None:
+            norms, finite = self._compiled_update(gradients, values, scale)
+        elif self.rules.has_one_op:
+            if replicas > 1:
+                *gradients, values = _sum_over_replicas([*gradients, values])
+            norms, finite = self.rules.update(gradients, values, scale, self.clip_norm)
+        else:
+            if self.clip_norm and replicas > 1:
+                gradients = _sum_over_replicas(gradients)
+            gradients, norms = self._prepared(gradients, scale, replicas, read)
+            if replicas > 1:
+                values, norms = _sum_over_replicas([values, norms])
+            finite = _all_finite(values, norms)
+            # Optimizers merge replicas, which cannot be done in a branch of one
+            # replica: the condition stands outside of them.
+            context.merge_call(self._apply, args=(gradients, finite))
+        context.merge_call(self._rescale, args=(finite,))
+        return Figures(values, norms, finite, scale)
 
     def _differentiate(self, batch: dict, also):
-        """Of this replica: gradients, values of Figures, loss scale, weights read."""
+        """Of this replica: gradients of the loss times the loss scale, values of
+        Figures, the loss scale, and weights that were read.
+        """
         scale = tf.convert_to_tensor(self.loss_scale.scale)
         with tf.GradientTape() as tape, self._weights.inside() as weights:
             outputs = self.model(batch, training=True)
@@ -224,14 +252,14 @@ class Learner:
             tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
             for g, v in zip(tape.gradient(scaled, variables), variables)
         ]
-        if self.loss_scale.active:
-            gradients = [g / tf.cast(scale, g.dtype) for g in gradients]
         values = stacked(self.model, losses, total, also)
         return gradients, values, scale, weights.values
 
-    def _clipped_and_decayed(self, gradients, replicas: int, read=None):
+    def _prepared(self, gradients, scale, replicas: int, read=None):
         """What the optimizers of all replicas sum up, and the norms of Figures."""
         share = 1 / replicas
+        if self.loss_scale.active:
+            gradients = [g / tf.cast(scale, g.dtype) for g in gradients]
         norms = tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients])
         if self.clip_norm:
             norm = tf.sqrt(2 * tf.reduce_sum(norms))
@@ -241,9 +269,9 @@ class Learner:
             gradients = [g * tf.cast(factor, g.dtype) for g in gradients]
         return self.rules.decay(gradients, share, read), norms
 
-    def _update_alone(self, gradients, values):
+    def _update_alone(self, gradients, values, scale):
         """All that one replica does with its gradients: (norms, whether all finite)."""
-        gradients, norms = self._clipped_and_decayed(gradients, 1)
+        gradients, norms = self._prepared(gradients, scale, 1)
         finite = _all_finite(values, norms)
 
         def apply():
@@ -253,16 +281,24 @@ class Learner:
         tf.cond(finite, apply, lambda: False)
         return norms, finite
 
-    def _update(self, strategy, gradients, finite):
+    def _apply(self, strategy, gradients, finite):
         """Over all replicas: the update, unless something is not finite."""
-        finite = strategy.experimental_local_results(finite)[0]
 
         def apply():
             strategy.extended.call_for_each_replica(self.rules.apply, (gradients,))
             return True
 
+        finite = strategy.experimental_local_results(finite)[0]
         tf.cond(finite, apply, lambda: False)
-        self.loss_scale.update(finite)
+
+    def _rescale(self, strategy, finite):
+        """Over all replicas: the loss scale of the next step."""
+        self.loss_scale.update(strategy.experimental_local_results(finite)[0])
+
+
+def _sum_over_replicas(tensors):
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
 def _all_finite(values, norms) -> tf.Tensor:

@@ -6,6 +6,7 @@ A library is built for one minor version of TensorFlow. What chooses is said in
 
 import contextlib
 import ctypes
+import functools
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from tfmask.ops._compiled import HOW_TO_BUILD, mode
 
 ROI_ALIGN = "shape_aware_roi_align"
 DEFORM_COLUMNS = "deform_columns"
-NAMES = (ROI_ALIGN, DEFORM_COLUMNS)
+MOMENTUM_UPDATE = "momentum_update"
+NAMES = (ROI_ALIGN, DEFORM_COLUMNS, MOMENTUM_UPDATE)
+_FOR_GPUS = {ROI_ALIGN, MOMENTUM_UPDATE}  # can be built with GPU kernels
 
 _lock = threading.Lock()
 _stock_depth = 0
@@ -68,7 +71,8 @@ def use_compiled(name: str, implementation: str) -> bool:
 
     Raises:
       ValueError: another word.
-      RuntimeError: "compiled" without a library.
+      RuntimeError: "compiled" without a library; TFMASK_CUSTOM_OPS=require and the
+        library has no kernels for the GPU in sight.
     """
     if implementation == "stock":
         return False
@@ -85,8 +89,19 @@ def use_compiled(name: str, implementation: str) -> bool:
         )
     if _stock_depth or not available(name):
         return False
-    # Features on a GPU would have to travel to the CPU and back.
-    return has_gpu_kernels(name) or not tf.config.get_visible_devices("GPU")
+    if has_gpu_kernels(name) or not tf.config.get_visible_devices("GPU"):
+        return True
+    # What lies on the GPU would have to travel to the CPU and back.
+    if name in _FOR_GPUS:
+        _for_gpus_missing(name)
+    return False
+
+
+@functools.cache
+def _for_gpus_missing(name: str) -> None:
+    """Warns once; see `_compiled.report_missing`."""
+    problem = f"{path(name).name} was built without CUDA and has no GPU kernels"
+    _compiled.report_missing(problem, "stock TensorFlow ops")
 
 
 @contextlib.contextmanager
