@@ -5,9 +5,11 @@
 Without --data it generates photograph-like JPEGs of 640x480 and 480x640 pixels with
 eight polygons each, as COCO has them on average. First the parts of an example and the
 whole of it, per core of CPU time, so that other work on the machine hardly matters.
-Then the whole `tf.data` pipeline on one core, on two, and so on: each round runs them
-one after the other, in processes of their own; medians of the rounds. Wall time counts
-there, and other work on the machine makes all of it too low.
+Then the whole `tf.data` pipeline on one core, on two, and so on, and beside it as many
+pipelines of one core each, which share nothing but the machine: no pipeline scales
+better than these. Each round runs all of them one after the other, in processes of
+their own; medians of the rounds. Wall time counts there, and other work on the machine
+makes all of it too low.
 
 For scale: a GPU that trains Mask R-CNN R50-FPN takes some 10 to 20 images a second.
 """
@@ -138,23 +140,39 @@ def run_pipeline(dataset, batch_size: int, calls: int) -> tuple[float, float]:
 
 
 def measure_scaling(arguments: list[str], rounds: int) -> None:
-    """The pipeline on 1, 2, 4, ... cores, in turns."""
-    cores = len(os.sched_getaffinity(0))
-    numbers = [2**k for k in range(cores.bit_length()) if 2**k <= cores]
-    results = {number: [] for number in numbers}
+    """The pipeline on 1, 2, 4, ... cores, and as many pipelines of one, in turns."""
+    cores = sorted(os.sched_getaffinity(0))
+    numbers = [2**k for k in range(len(cores).bit_length()) if 2**k <= len(cores)]
+    together = {number: [] for number in numbers}
+    apart = {number: [] for number in numbers}
     for _ in range(rounds):
         for number in numbers:
-            command = [sys.executable, __file__, *arguments, "--cores", str(number)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            results[number].append(json.loads(done.stdout.splitlines()[-1]))
-    one = statistics.median(wall for wall, _ in results[1])
+            together[number] += in_processes(arguments, [cores[:number]])
+            each = in_processes(arguments, [[core] for core in cores[:number]])
+            apart[number].append(sum(wall for wall, _ in each))
+    one = statistics.median(wall for wall, _ in together[1])
     print(f"tf.data, medians of {rounds} rounds:")
     for number in numbers:
-        wall, used = (statistics.median(column) for column in zip(*results[number]))
+        wall, used = (statistics.median(column) for column in zip(*together[number]))
+        most = statistics.median(apart[number]) / statistics.median(apart[1])
         print(
             f"  {number:3d} cores {wall:7.1f} images/s, {wall / one:5.2f} times one; "
-            f"{used:6.1f} images per second of CPU time"
+            f"{used:6.1f} images per second of CPU time; as many processes of one core "
+            f"each: {most:5.2f}"
         )
+
+
+def in_processes(arguments: list[str], groups: list[list[int]]) -> list[tuple]:
+    """What `run_pipeline` gives in a process for each group of cores, all at once."""
+    started = []
+    for cores in groups:
+        on = ["--on", ",".join(map(str, cores))]
+        command = [sys.executable, __file__, *arguments, *on]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    said = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        sys.exit("a round ended early")
+    return [tuple(json.loads(text.splitlines()[-1])) for text in said]
 
 
 def main() -> None:
@@ -163,19 +181,19 @@ def main() -> None:
     parser.add_argument("--images", default="", help="image folder of --data")
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--count", type=int, default=48, help="images to generate")
-    parser.add_argument("--calls", type=int, default=200, help="examples to time")
+    parser.add_argument("--calls", type=int, default=1000, help="examples to time")
     parser.add_argument("--rounds", type=int, default=5, help="of the scaling")
-    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)  # a round's run
+    parser.add_argument("--on", help=argparse.SUPPRESS)  # the cores of a round's run
     args = parser.parse_args()
-    if args.cores:
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
+    if args.on:
+        os.sched_setaffinity(0, map(int, args.on.split(",")))
     with tempfile.TemporaryDirectory() as folder:
         if not args.data:
             args.data = os.path.join(folder, "set")
             generate(args.data, args.count)
         # The generated file has no boxes and areas: taken from the masks, no news.
         dataset = load_dataset(args.data, args.images, log=None)
-        if args.cores:
+        if args.on:
             print(json.dumps(run_pipeline(dataset, args.batch_size, args.calls)))
             return
         measure_parts(dataset, args.batch_size, args.calls)
