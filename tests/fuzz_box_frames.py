@@ -7,9 +7,9 @@ status, with nothing read or written beside the arrays. With a sanitized library
 docs/custom_ops.md.
 """
 
-import argparse
 import collections
 
+import fuzzing
 import numpy as np
 
 from tfmask.data import box_frames, transforms
@@ -219,13 +219,5 @@ def fuzz(seed: int, calls: int) -> dict:
     return dict(counts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calls", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    print(fuzz(options.seed, options.calls))
-
-
 if __name__ == "__main__":
-    main()
+    fuzzing.main(fuzz, __doc__)

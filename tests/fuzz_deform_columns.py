@@ -7,12 +7,12 @@ calls), every invalid one an error of Python. With a sanitized library see
 docs/custom_ops.md.
 """
 
-import argparse
 import collections
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fuzzing
 import numpy as np
 import tensorflow as tf
 from deform_reference import columns, gradients
@@ -136,13 +136,5 @@ def fuzz(seed: int, calls: int, compared: int = 10) -> dict:
     return dict(counts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    print(fuzz(options.seed, options.calls))
-
-
 if __name__ == "__main__":
-    main()
+    fuzzing.main(fuzz, __doc__)

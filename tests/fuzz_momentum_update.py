@@ -6,12 +6,12 @@ Every valid call must give what the NumPy equations give, every invalid one an e
 Python that changes nothing. With a sanitized library see docs/custom_ops.md.
 """
 
-import argparse
 import collections
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fuzzing
 import momentum_calls
 import momentum_cases
 import numpy as np
@@ -81,13 +81,5 @@ def refused(rng, case, fault) -> None:
         np.testing.assert_array_equal(variable, value, err_msg=fault)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    print(fuzz(options.seed, options.calls))
-
-
 if __name__ == "__main__":
-    main()
+    fuzzing.main(fuzz, __doc__)

@@ -39,6 +39,21 @@ def test_class_sum_by_hand():
     assert float(got) == pytest.approx(-np.log(0.7) - np.log(0.5), rel=1e-5)
 
 
+def test_sum_of_means_and_its_gradient_are_those_of_tensorflow():
+    loss = tf.constant(np.random.default_rng(0).normal(size=(5, 4, 6)), tf.float32)
+    results = []
+    for total in (
+        losses.sum_of_means,
+        lambda value: tf.reduce_sum(tf.reduce_mean(value, axis=[1, 2])),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(loss)
+            value = 3 * total(loss)
+        results.append((value, tape.gradient(value, loss)))
+    for ours, theirs in zip(*results):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_mask_sum_by_hand():
     logits = tf.zeros([2, 28, 28])
     targets = tf.concat([tf.ones([1, 28, 28]), tf.zeros([1, 28, 28])], 0)

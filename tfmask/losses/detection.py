@@ -72,11 +72,14 @@ def mask_sum(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     )
 
 
-def sum_of_means(loss: tf.Tensor) -> tf.Tensor:
+@tf.custom_gradient
+def sum_of_means(loss: tf.Tensor):
     """The sum over rois of the mean over cells, of `[M, H, W]`; a scalar."""
-    # By one sum over all axes: the gradient of one over some of them makes a shape on
-    # the GPU, for which the host waits.
-    cells = loss.shape[1:].num_elements()
-    if cells is None:
-        cells = tf.cast(tf.reduce_prod(tf.shape(loss)[1:]), loss.dtype)
-    return tf.reduce_sum(loss) / cells
+
+    # TensorFlow's own makes a shape on the GPU, for which the host waits.
+    def gradient(upstream):
+        shape = tf.shape(loss)
+        cells = tf.cast(tf.reduce_prod(shape[1:]), loss.dtype)
+        return tf.fill(shape, upstream / cells)
+
+    return tf.reduce_sum(tf.reduce_mean(loss, axis=[1, 2])), gradient
