@@ -9,6 +9,7 @@ neck and RPN; each number of rois one of every convolution of the mask head.
 """
 
 import argparse
+import sys
 import dataclasses
 
 import common
@@ -89,6 +90,8 @@ def count(recipe: str, steps: int, replicas: int) -> list[dict]:
 
     config = read_config(recipe, [])
     batch = config.train.batch_size
+    if batch % replicas:
+        sys.exit(f"{recipe}: {replicas} replicas cannot share a batch of {batch}")
     local = batch // replicas
     rng = np.random.default_rng(0)
     known = DEMO_SIZES if recipe.startswith("demo/") else COCO_SIZES
@@ -108,7 +111,7 @@ def count(recipe: str, steps: int, replicas: int) -> list[dict]:
         trunk, pixels = set(), 0
         for step in range(steps):
             first = step * batch
-            shapes = [loader.resized_shape(first + k) for k in range(local)]
+            shapes = [loader.view(first + k).shape for k in range(local)]
             trunk.add(loader.batch_shape(shapes))
             pixels += np.prod(loader.batch_shape(shapes)) * local
         padded = {n: int(packing.padded_count(n)) for n in set(rois)}
