@@ -9,8 +9,8 @@ neck and RPN; each number of rois one of every convolution of the mask head.
 """
 
 import argparse
-import sys
 import dataclasses
+import sys
 
 import common
 import numpy as np
